@@ -1,0 +1,1 @@
+"""Credentials: how they are stored, kept fresh and obtained."""

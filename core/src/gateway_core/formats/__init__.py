@@ -1,0 +1,1 @@
+"""The wire formats, one package each; `base` says what a format offers."""
