@@ -1,0 +1,183 @@
+"""The HTTP surface: which path is answered by what.
+
+`create_app` builds the application around a `Runtime`. Turns are served by `gateway_core.endpoint`;
+here are the routes, the small endpoints beside them, and errors for paths that do not exist.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway_core.endpoint import Generate, read_json, send_error, send_json
+from gateway_core.errors import GatewayError, InvalidRequest, ModelNotFound, NotFound
+from gateway_core.exchange import Turn
+from gateway_core.formats import anthropic, chat, models, responses
+from gateway_core.formats.base import ClientFormat
+from gateway_core.json import JsonObject, dumps
+from gateway_core.local_auth import LocalGuard, headers_of
+from gateway_core.runtime import Runtime
+from gateway_core.tokens import in_counting_thread
+
+__all__ = ["create_app"]
+
+
+def create_app(runtime: Runtime, *, key: str | None) -> ASGIApp:
+    """The ASGI application. `key` is the local API key; None asks clients for none."""
+    server = runtime.settings.server
+    routes = [
+        Route("/", _hello, methods=["GET", "HEAD"]),
+        Route("/healthz", _healthy, methods=["GET", "HEAD"]),
+        Route("/api/hello", _hello, methods=["GET", "HEAD"]),
+        Route("/v1/messages", Generate(runtime, anthropic.FORMAT), methods=["POST"]),
+        Route("/v1/messages/count_tokens", _CountTokens(runtime), methods=["POST"]),
+        Route("/v1/chat/completions", Generate(runtime, chat.FORMAT), methods=["POST"]),
+        Route("/v1/responses", Generate(runtime, responses.FORMAT), methods=["POST"]),
+        Route("/v1/responses", _no_websocket, methods=["GET"]),
+        Route("/v1/models", _models(runtime), methods=["GET"]),
+        Route("/v1/models/{id:path}", _model(runtime), methods=["GET"]),
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_such_route})
+    app.router.redirect_slashes = False
+    guard = LocalGuard(
+        app,
+        key=key,
+        allowed_hosts=server.allowed_hosts,
+        allowed_origins=server.allowed_origins,
+        refuse=_refuse,
+    )
+    return _with_request_id(guard)
+
+
+def _with_request_id(app: ASGIApp) -> ASGIApp:
+    async def numbered(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["gateway.request_id"] = f"req_{secrets.token_hex(12)}"
+        await app(scope, receive, send)
+
+    return numbered
+
+
+def _dialect(path: str, headers: Mapping[str, str]) -> ClientFormat:
+    """The format whose clients ask this path, for errors."""
+    if path.startswith("/v1/messages") or "anthropic-version" in headers:
+        return anthropic.FORMAT
+    return responses.FORMAT if path.startswith("/v1/responses") else chat.FORMAT
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: GatewayError) -> None:
+    format = _dialect(scope["path"], headers_of(scope))
+    await send_error(send, format, error, scope["gateway.request_id"])
+
+
+async def _no_such_route(request: HttpRequest, error: Exception) -> HttpResponse:
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == 405:
+        message = f"{request.method} is not possible on {path}"
+    else:
+        message = (
+            f"the gateway has no {path}; base URLs end in the port or in /v1 for OpenAI clients"
+        )
+    format = _dialect(path, request.headers)
+    body = format.error_body(NotFound(message), request.scope["gateway.request_id"])
+    return HttpResponse(dumps(body), error.status_code, media_type="application/json")
+
+
+async def _hello(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("gateway is running\n", media_type="text/plain")
+
+
+async def _healthy(request: HttpRequest) -> HttpResponse:
+    return _json({"status": "ok"})
+
+
+async def _no_websocket(request: HttpRequest) -> HttpResponse:
+    """Codex falls back to HTTP at once on 426, and only after seven tries on anything else."""
+    if request.headers.get("upgrade", "").lower() != "websocket":
+        raise HTTPException(405)
+    error = InvalidRequest("Responses over WebSocket is not served here; use POST")
+    body = responses.FORMAT.error_body(error, request.scope["gateway.request_id"])
+    return HttpResponse(dumps(body), 426, media_type="application/json")
+
+
+class _CountTokens:
+    """`POST /v1/messages/count_tokens`: local, and never on the event loop."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: Mapping[str, str] = scope["gateway.headers"]
+        id: str = scope["gateway.request_id"]
+        try:
+            limit = self._runtime.settings.server.max_body_bytes
+            body = await read_json(receive, headers, limit)
+            request = anthropic.read_count_request(body, headers)
+            count = Turn(self._runtime, request, id).token_counter()
+            tokens = await in_counting_thread(count)
+        except GatewayError as error:
+            await send_error(send, anthropic.FORMAT, error, id)
+            return
+        await send_json(
+            send, 200, {"input_tokens": tokens}, [(b"content-type", b"application/json")]
+        )
+
+
+_Endpoint = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+
+def _models(runtime: Runtime) -> _Endpoint:
+    async def list_models(request: HttpRequest) -> HttpResponse:
+        entries = runtime.router.models()
+        if "anthropic-version" not in request.headers:
+            return _json(models.openai_list(entries))
+        query = request.query_params
+        try:
+            limit = int(query.get("limit", "20"))
+            after_id, before_id = query.get("after_id"), query.get("before_id")
+            page = models.anthropic_list(
+                entries, limit=limit, after_id=after_id, before_id=before_id
+            )
+        except ValueError:
+            error: GatewayError = InvalidRequest("limit: expected an integer", param="limit")
+            return _error(anthropic.FORMAT, error, request)
+        except GatewayError as error:
+            return _error(anthropic.FORMAT, error, request)
+        return _json(page)
+
+    return list_models
+
+
+def _model(runtime: Runtime) -> _Endpoint:
+    async def retrieve_model(request: HttpRequest) -> HttpResponse:
+        name: str = request.path_params["id"]
+        found = runtime.router.find(name)
+        is_anthropic = "anthropic-version" in request.headers
+        if found is None:
+            format = anthropic.FORMAT if is_anthropic else chat.FORMAT
+            error = ModelNotFound(f"no provider serves the model {name!r}; see `gateway models`")
+            return _error(format, error, request)
+        write = models.anthropic_model if is_anthropic else models.openai_model
+        return _json(write(*found))
+
+    return retrieve_model
+
+
+def _json(value: JsonObject) -> HttpResponse:
+    return HttpResponse(dumps(value), media_type="application/json")
+
+
+def _error(format: ClientFormat, error: GatewayError, request: HttpRequest) -> HttpResponse:
+    id = request.scope["gateway.request_id"]
+    return HttpResponse(
+        dumps(format.error_body(error, id)),
+        format.error_status(error),
+        {"x-request-id": id, "request-id": id},
+        "application/json",
+    )

@@ -1,0 +1,115 @@
+"""The models of every provider: kept in memory, remembered on disk, refreshed in the background.
+
+A provider's list comes from its `gateway_models` hook. What was fetched last is written to the
+cache folder with the time, so that a start needs no network; a refresh that fails keeps the list
+there was.
+"""
+
+import asyncio
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from gateway_core.credentials.store import Credential
+from gateway_core.errors import GatewayError
+from gateway_core.http import Transports
+from gateway_core.plugins import Relay
+from gateway_core.provider import Model
+
+__all__ = ["MAX_AGE_SECONDS", "Catalogue"]
+
+log = logging.getLogger(__name__)
+
+MAX_AGE_SECONDS = 3600.0
+_STATIC_WAIT_SECONDS = 5.0
+
+
+@dataclass
+class _Remembered:
+    fetched_at: float
+    models: list[Model]
+
+
+_remembered = TypeAdapter(_Remembered)
+
+
+class Catalogue:
+    """Model lists by provider id.
+
+    `models(provider)` never waits. `load` fills the lists from disk, or from the providers' static
+    lists; `refresh` asks a provider.
+    """
+
+    def __init__(self, relays: Mapping[str, Relay], transports: Transports, folder: Path) -> None:
+        self._relays = relays
+        self._transports = transports
+        self._folder = folder
+        self._models: dict[str, list[Model]] = {}
+        self._fetched_at: dict[str, float] = {}
+
+    def models(self, provider: str) -> Sequence[Model]:
+        """The provider's models as last known."""
+        return self._models.get(provider, ())
+
+    def age(self, provider: str) -> float | None:
+        """Seconds since the list was fetched live; None when it never was."""
+        fetched_at = self._fetched_at.get(provider)
+        return None if fetched_at is None else max(0.0, time.time() - fetched_at)
+
+    def stale(self, provider: str) -> bool:
+        """Whether a refresh is due."""
+        age = self.age(provider)
+        return age is None or age > MAX_AGE_SECONDS
+
+    async def load(self) -> None:
+        """Fill the lists without needing a network. A provider that fails is left with none."""
+        await asyncio.gather(*(self._load(id, relay) for id, relay in self._relays.items()))
+
+    async def refresh(self, provider: str, credential: Credential | None) -> None:
+        """Ask the provider for its models. Raises its `GatewayError`; the old list then stays."""
+        relay = self._relays[provider]
+        transport = self._transports.get(provider, credential.account if credential else None)
+        models = list(await relay.models(credential, transport.http))
+        self._models[provider] = models
+        self._fetched_at[provider] = time.time()
+        await asyncio.to_thread(self._remember, provider, models)
+
+    async def _load(self, id: str, relay: Relay) -> None:
+        remembered = await asyncio.to_thread(self._recall, id)
+        if remembered is not None and relay.info.login != "none":
+            self._models[id] = remembered.models
+            self._fetched_at[id] = remembered.fetched_at
+            return
+        try:
+            async with asyncio.timeout(_STATIC_WAIT_SECONDS):
+                transport = self._transports.get(id, None)
+                self._models[id] = list(await relay.models(None, transport.http))
+        except (GatewayError, TimeoutError) as error:
+            log.warning("no model list from provider %s: %s", id, error or type(error).__name__)
+
+    def _file(self, provider: str) -> Path:
+        return self._folder / "models" / f"{provider}.json"
+
+    def _recall(self, provider: str) -> _Remembered | None:
+        try:
+            return _remembered.validate_json(self._file(provider).read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def _remember(self, provider: str, models: list[Model]) -> None:
+        path = self._file(provider)
+        data = _remembered.dump_json(_Remembered(self._fetched_at[provider], models))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            Path(name).replace(path)
+        except OSError as error:
+            log.warning("the model list of %s could not be kept: %s", provider, error)

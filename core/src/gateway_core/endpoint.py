@@ -1,0 +1,289 @@
+"""One turn over HTTP: the plain ASGI endpoint of a client format.
+
+One write per upstream read, keep-alive pings while the upstream is silent, errors in the client's
+own dialect, and the upstream cancelled the moment the client leaves. Knows formats only by their
+protocol and no provider at all.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway_core.errors import GatewayError, Internal, InvalidRequest, TooLarge
+from gateway_core.events import End, Event, Fail
+from gateway_core.exchange import Turn
+from gateway_core.formats.base import ClientFormat, StreamWriter
+from gateway_core.json import JsonObject, dumps, loads
+from gateway_core.parts import Collector
+
+if TYPE_CHECKING:
+    from gateway_core.runtime import Runtime
+
+__all__ = ["Generate", "read_json", "send_error", "send_json"]
+
+log = logging.getLogger(__name__)
+
+_Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+CLIENT_LEFT = 499
+LONGEST_NOTICE_HEADER = 2000
+_PERMANENT = frozenset(
+    {"login_required", "forbidden", "model_not_found", "quota_exhausted", "unsupported"}
+)
+
+
+class Generate:
+    """Answers `POST` requests of one format with one turn each."""
+
+    def __init__(self, runtime: "Runtime", format: ClientFormat) -> None:
+        self._runtime = runtime
+        self._format = format
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers: Mapping[str, str] = scope["gateway.headers"]
+        id: str = scope["gateway.request_id"]
+        try:
+            body = await read_json(receive, headers, self._runtime.settings.server.max_body_bytes)
+            request = self._format.read_request(body, headers)
+        except GatewayError as error:
+            await send_error(send, self._format, error, id)
+            return
+        turn = Turn(self._runtime, request, id)
+        answer = _Answer(send, self._format, turn)
+        error_seen: GatewayError | None = None
+        try:
+            async with _client_watched(receive, answer):
+                error_seen = await self._serve(turn, answer)
+        except _ClientLeftError:
+            answer.status = CLIENT_LEFT
+        finally:
+            turn.finish(self._format.name, answer.status, error_seen)
+
+    async def _serve(self, turn: Turn, answer: "_Answer") -> GatewayError | None:
+        try:
+            turn.prepare()
+            if turn.request.stream:
+                await self._stream(turn, answer)
+            else:
+                await self._collect(turn, answer)
+        except GatewayError as error:
+            await answer.fail(error)
+            return error
+        except Exception as error:
+            log.exception("request %s failed", turn.id)
+            internal = Internal(f"the gateway failed ({type(error).__name__}); see its log")
+            await answer.fail(internal)
+            return internal
+        return None
+
+    async def _stream(self, turn: Turn, answer: "_Answer") -> None:
+        answer.writer = writer = self._format.writer(turn.request, turn.request.model)
+
+        async def deliver(events: Sequence[Event]) -> None:
+            last = type(events[-1])
+            await answer.write(writer.feed(events), final=last is End or last is Fail)
+
+        async with self._watchdog(turn, answer):
+            await turn.run(deliver)
+
+    async def _collect(self, turn: Turn, answer: "_Answer") -> None:
+        collector = Collector()
+
+        async def deliver(events: Sequence[Event]) -> None:
+            collector.feed(events)
+            if collector.done:
+                writer = self._format.writer(turn.request, turn.request.model)
+                await answer.whole(writer.body(collector.response))
+
+        async with self._watchdog(turn, None):
+            await turn.run(deliver)
+
+    @asynccontextmanager
+    async def _watchdog(self, turn: Turn, answer: "_Answer | None") -> AsyncIterator[None]:
+        """Beside the turn: the idle limit, the first-event gate and the pings."""
+        task = asyncio.create_task(self._watch(turn, answer))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _watch(self, turn: Turn, answer: "_Answer | None") -> None:
+        server = self._runtime.settings.server
+        loop = asyncio.get_running_loop()
+        ping_at = loop.time() + min(server.first_event_wait, server.ping_interval)
+        while True:
+            wait = turn.check_idle()
+            if answer is not None:
+                wait = min(wait, ping_at - loop.time())
+            await asyncio.sleep(max(wait, 0.001))
+            if answer is not None and loop.time() >= ping_at:
+                silent_since = await answer.ping_if_silent(server.ping_interval)
+                ping_at = silent_since + server.ping_interval
+
+
+class _ClientLeftError(Exception):
+    """The client closed the connection before its answer was complete."""
+
+
+@asynccontextmanager
+async def _client_watched(receive: Receive, answer: "_Answer") -> AsyncIterator[None]:
+    """Cancels the body of the block, and so its upstream, when the client leaves."""
+    turn = asyncio.current_task()
+    assert turn is not None
+    left = False
+
+    async def watch() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not answer.finished:
+            left = True
+            turn.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not left:
+            raise
+        turn.uncancel()
+        raise _ClientLeftError from None
+    finally:
+        watcher.cancel()
+
+
+class _Answer:
+    """The client's side of a turn: starts the response once, writes in order, ends it once."""
+
+    def __init__(self, send: Send, format: ClientFormat, turn: Turn) -> None:
+        self.status = 200
+        self.finished = False
+        self.writer: StreamWriter | None = None
+        self._send = send
+        self._format = format
+        self._turn = turn
+        self._started = False
+        self._lock = asyncio.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._last_write = self._loop.time()
+
+    async def write(self, data: bytes, *, final: bool = False) -> None:
+        """One write; `final` ends the response."""
+        if self.finished or not (data or final):
+            return
+        self.finished = final
+        async with self._lock:
+            if not self._started:
+                await self._start(b"text/event-stream; charset=utf-8")
+            self._last_write = self._loop.time()
+            await self._send({"type": "http.response.body", "body": data, "more_body": not final})
+
+    async def ping_if_silent(self, interval: float) -> float:
+        """A keep-alive when nothing was written for `interval` seconds, or nothing at all yet.
+
+        Returns when the client was last written to.
+        """
+        assert self.writer is not None
+        silent = self._loop.time() - self._last_write >= interval
+        if (silent or not self._started) and not self._lock.locked():
+            await self.write(self.writer.ping())
+        return self._last_write
+
+    async def whole(self, body: JsonObject) -> None:
+        """The answer of a client that does not stream."""
+        self.finished = True
+        headers = _turn_headers(self._turn, b"application/json")
+        await send_json(self._send, 200, body, headers)
+
+    async def fail(self, error: GatewayError) -> None:
+        """An HTTP error while that is possible, else the format's error event."""
+        if self.finished:
+            return
+        if self._started and self.writer is not None:
+            await self.write(self.writer.feed([Fail(error)]), final=True)
+            return
+        self.finished = True
+        self.status = self._format.error_status(error)
+        await send_error(self._send, self._format, error, self._turn.id, self._turn)
+
+    async def _start(self, content_type: bytes) -> None:
+        self._started = True
+        headers = _turn_headers(self._turn, content_type)
+        headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+async def read_json(receive: Receive, headers: Mapping[str, str], limit: int) -> JsonObject:
+    """The request's body as a JSON object.
+
+    Raises `TooLarge` over `limit` bytes, `InvalidRequest` when it is not one JSON object.
+    """
+    too_large = TooLarge(f"the request body is larger than {limit} bytes ([server] max_body_bytes)")
+    if int(headers.get("content-length") or 0) > limit:
+        raise too_large
+    encoding = headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise InvalidRequest(f"content-encoding {encoding!r} is not understood; send plain JSON")
+    pieces = []
+    size = 0
+    message: Message = {"more_body": True}
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest("the client left before its request was complete")
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > limit:
+            raise too_large
+    try:
+        value = loads(b"".join(pieces))
+    except ValueError as error:
+        raise InvalidRequest(f"the request body is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidRequest("the request body must be a JSON object")
+    return value
+
+
+async def send_json(send: Send, status: int, value: JsonObject, headers: _Headers) -> None:
+    """A whole JSON answer."""
+    body = dumps(value)
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_error(
+    send: Send, format: ClientFormat, error: GatewayError, id: str, turn: Turn | None = None
+) -> None:
+    """An error as a whole HTTP answer in the format's dialect."""
+    headers = _id_headers(id) if turn is None else _turn_headers(turn, None)
+    headers.append((b"content-type", b"application/json"))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
+    if error.kind in _PERMANENT:
+        headers.append((b"x-should-retry", b"false"))
+    await send_json(send, format.error_status(error), format.error_body(error, id), headers)
+
+
+def _id_headers(id: str) -> _Headers:
+    # OpenAI's clients read the one name, Anthropic's the other.
+    return [(b"x-request-id", id.encode()), (b"request-id", id.encode())]
+
+
+def _turn_headers(turn: Turn, content_type: bytes | None) -> _Headers:
+    headers = _id_headers(turn.id)
+    if content_type is not None:
+        headers.append((b"content-type", content_type))
+    if turn.route is not None:
+        headers.append((b"x-gateway-provider", turn.route.provider.encode()))
+    if turn.notices:
+        text = "; ".join(f"{notice.code}: {notice.message}" for notice in turn.notices)
+        text = " ".join(text.split())[:LONGEST_NOTICE_HEADER]
+        headers.append((b"x-gateway-notice", text.encode("ascii", "replace")))
+    return headers

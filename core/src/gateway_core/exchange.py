@@ -1,0 +1,295 @@
+"""One exchange: from a canonical request to batches of canonical events, whatever happens upstream.
+
+The steps: route, degrade, fresh credential, translate, open, decode. Everything up to the first
+part of the answer may be tried again; from then on a failure becomes a `Fail` event. The upstream
+stream is entered inside the caller's own task, so cancelling that task closes it at once.
+
+This module knows no client format and no HTTP server.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gateway_core.custom_tools import RestoreCustomTools, bridged_custom_tools
+from gateway_core.degrade import degrade
+from gateway_core.errors import (
+    GatewayError,
+    Unauthorized,
+    UpstreamProtocol,
+    UpstreamTimeout,
+)
+from gateway_core.events import Begin, End, Event, Fail, NoticeSeen, Open, Usage, UsageSeen, Whole
+from gateway_core.http import read_body
+from gateway_core.logs import log_exchange
+from gateway_core.provider import Exchange, Route, UpstreamCall, UpstreamStream
+from gateway_core.request import Request
+
+if TYPE_CHECKING:
+    from gateway_core.credentials.store import Credential
+    from gateway_core.plugins import Relay
+    from gateway_core.runtime import Runtime
+
+__all__ = ["Deliver", "Turn"]
+
+Deliver = Callable[[Sequence[Event]], Awaitable[None]]
+
+RETRIES = 2
+BACKOFF_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Record:
+    """What is known of the exchange for the log and for observers."""
+
+    started: float
+    started_at: datetime
+    first_event: float | None = None
+    usage: Usage | None = None
+    error: GatewayError | None = None
+    notices: list[str] = field(default_factory=list)
+    attempts: int = 0
+
+
+class Turn:
+    """Runs one request to its end.
+
+    `prepare` does what needs no upstream and raises what is wrong with the request itself. `run`
+    then hands batches of events to `deliver`: the first batch holds everything up to and including
+    the first part, later ones are one per upstream read. A failure before the first part is
+    raised, a later one is delivered as `Fail`.
+    """
+
+    def __init__(self, runtime: "Runtime", request: Request, id: str) -> None:
+        self.id = id
+        self.request = request
+        self.route: Route | None = None
+        self.notices = list(request.notices)
+        self.account: str | None = None
+        self._runtime = runtime
+        self._relay: Relay | None = None
+        self._asked = request
+        self._bridged: frozenset[str] = frozenset()
+        self._begun = False
+        self._answered = False
+        self._loop = asyncio.get_running_loop()
+        self._waiting_since: float | None = None
+        self._timed_out: str | None = None
+        self._deadline: asyncio.Timeout | None = None
+        self._idle_timeout = runtime.settings.timeouts.idle
+        self._record = _Record(self._loop.time(), datetime.now(UTC))
+
+    def prepare(self) -> Route:
+        """Find the provider and hold the request against what it can take.
+
+        Raises `ModelNotFound`, `Unsupported`, `InvalidRequest`.
+        """
+        self.route = route = self._runtime.router.resolve(self.request.model)
+        self._relay = relay = self._runtime.plugins.providers[route.provider]
+        capabilities = relay.info.capabilities
+        if route.model_info is not None and route.model_info.capabilities is not None:
+            capabilities = route.model_info.capabilities
+        title = f"{route.provider}/{route.model}"
+        self._asked, notices = degrade(self.request, capabilities, title)
+        self._bridged = bridged_custom_tools(self.request, capabilities)
+        self.notices += notices
+        return route
+
+    def token_counter(self) -> Callable[[], int]:
+        """A function that counts the input tokens of the request as its provider would send it.
+
+        Slow: to be called in a worker thread. Raises as `prepare` does.
+        """
+        route = self.prepare()
+        assert self._relay is not None
+        return partial(self._relay.count_tokens, self._asked, route)
+
+    async def run(self, deliver: Deliver) -> None:
+        """Deliver the answer. Raises `GatewayError` when it failed before its first part."""
+        assert self.route is not None, "prepare() comes first"
+        total = self._runtime.settings.timeouts.total
+        try:
+            async with asyncio.timeout(total) as self._deadline:
+                await self._attempts(deliver)
+        except TimeoutError as timeout:
+            error = UpstreamTimeout(
+                self._timed_out
+                or f"the answer was not complete after {total:g} s ([timeouts] total)"
+            )
+            await self._give_up(error, deliver, timeout)
+
+    def check_idle(self) -> float:
+        """Called by the turn's watchdog: ends the wait for an upstream that is silent for too long.
+
+        Returns the seconds until the next check is due.
+        """
+        if self._waiting_since is None:
+            return self._idle_timeout
+        left = self._waiting_since + self._idle_timeout - self._loop.time()
+        if left > 0:
+            return left
+        if self._deadline is not None and self._timed_out is None:
+            self._timed_out = (
+                f"the upstream sent nothing for {self._idle_timeout:g} s ([timeouts] idle)"
+            )
+            self._deadline.reschedule(self._loop.time())
+        return self._idle_timeout
+
+    def finish(self, format: str, status: int, error: GatewayError | None) -> None:
+        """Tell the log and every plugin what happened; called once, whatever happened."""
+        record = self._record
+        error = error or record.error
+        exchange = Exchange(
+            id=self.id,
+            format=format,
+            provider=self.route.provider if self.route else "",
+            account=self.account,
+            model=self.route.model if self.route else "",
+            requested=self.request.model,
+            stream=self.request.stream,
+            status=status,
+            error=error.kind if error else None,
+            started_at=record.started_at,
+            first_event=record.first_event,
+            duration=self._loop.time() - record.started,
+            usage=record.usage,
+            notices=[notice.code for notice in self.notices],
+            upstream=error.upstream if error else None,
+        )
+        log_exchange(exchange)
+        self._runtime.plugins.observe(exchange)
+
+    async def _attempts(self, deliver: Deliver) -> None:
+        credential = await self._credential()
+        renewed = False
+        for attempt in range(RETRIES + 1):
+            try:
+                await self._attempt(credential, deliver)
+                return
+            except GatewayError as error:
+                if self._answered:
+                    await self._give_up(error, deliver)
+                    return
+                if isinstance(error, Unauthorized) and credential is not None and not renewed:
+                    renewed = True
+                    credential = await self._runtime.credentials.refreshed(credential)
+                    continue
+                wait = _wait_before_retry(error, attempt)
+                if wait is None:
+                    await self._give_up(error, deliver)
+                    return
+            await asyncio.sleep(wait)
+
+    async def _credential(self) -> "Credential | None":
+        assert self.route is not None and self._relay is not None
+        if self._relay.info.login == "none":
+            return None
+        credential = await self._runtime.credentials.fresh(self.route.provider)
+        self.account = credential.account
+        return credential
+
+    async def _attempt(self, credential: "Credential | None", deliver: Deliver) -> None:
+        assert self.route is not None and self._relay is not None
+        call = self._relay.translate(self._asked, self.route, credential)
+        self._idle_timeout = call.idle_timeout or self._runtime.settings.timeouts.idle
+        transport = self._runtime.transports.get(self.route.provider, self.account)
+        self._waiting_since = self._loop.time()
+        try:
+            async with AsyncExitStack() as stack:
+                opening = stack.enter_async_context(self._relay.open(call, transport))
+                stream = await self._relay.guard("gateway_open", opening)
+                if not 200 <= stream.status < 300:
+                    body = await read_body(stream)
+                    raise self._relay.error(stream.status, stream.headers, body, call)
+                await self._pump(stream, call, deliver)
+        finally:
+            self._waiting_since = None
+
+    async def _pump(self, stream: UpstreamStream, call: UpstreamCall, deliver: Deliver) -> None:
+        assert self.route is not None and self._relay is not None
+        decoder = self._relay.decoder(call, self.route, stream.headers)
+        restore = RestoreCustomTools(self._bridged) if self._bridged else None
+        held: list[Event] = []
+        reader = aiter(stream)
+        ended = False
+        while not ended:
+            try:
+                self._waiting_since = self._loop.time()
+                data = await anext(reader, None)
+                self._waiting_since = None
+                if data is None:
+                    events = decoder.end()
+                    ended = True
+                else:
+                    events = decoder.feed(data)
+                    if reply := decoder.data_to_send():
+                        await stream.send(reply)
+            except GatewayError:
+                raise
+            except Exception as error:
+                raise self._relay.bug("gateway_decoder", error) from error
+            if restore is not None:
+                events = restore.feed(events)
+            if not events:
+                continue
+            last = type(events[-1])
+            ended = ended or last is End or last is Fail
+            self._note(events)
+            if not self._answered:
+                held += events
+                if not (ended or any(type(event) in (Open, Whole) for event in events)):
+                    continue
+                events, held = self._release(held), []
+            await deliver(events)
+            if last is End or last is Fail:
+                return
+        raise UpstreamProtocol("the upstream closed the stream before the answer was complete")
+
+    def _release(self, held: list[Event]) -> list[Event]:
+        """The first batch; raises when it fails before any part, so that it can be tried again."""
+        last = held[-1]
+        answered = any(type(event) in (Open, Whole) for event in held)
+        if type(last) is Fail and not answered:
+            raise last.error
+        self._answered = True
+        self._record.first_event = self._loop.time() - self._record.started
+        if self._begun:
+            held = [event for event in held if type(event) is not Begin]
+        self._begun = True
+        return held
+
+    def _note(self, events: Sequence[Event]) -> None:
+        for event in events:
+            kind = type(event)
+            if kind is UsageSeen:
+                self._record.usage = event.usage  # type: ignore[union-attr]
+            elif kind is NoticeSeen:
+                self.notices.append(event.notice)  # type: ignore[union-attr]
+        last = events[-1]
+        if type(last) is End:
+            self._record.usage = last.usage or self._record.usage
+        elif type(last) is Fail:
+            self._record.error = last.error
+
+    async def _give_up(
+        self, error: GatewayError, deliver: Deliver, cause: BaseException | None = None
+    ) -> None:
+        self._record.error = error
+        if not self._answered:
+            raise error from cause
+        await deliver([Fail(error)])
+
+
+def _wait_before_retry(error: GatewayError, attempt: int) -> float | None:
+    """Seconds to wait before trying again, or None when the error is final."""
+    if attempt >= RETRIES or not error.retryable:
+        return None
+    if error.retry_after is not None:
+        return error.retry_after if error.retry_after <= LONGEST_WAIT_SECONDS else None
+    return BACKOFF_SECONDS * 2**attempt * random.uniform(0.8, 1.2)

@@ -1,0 +1,141 @@
+"""The composition root: settings become plugins, credentials, models and routing.
+
+One `Runtime` serves `gateway serve`, `ask`, `models`, `status` and tests alike. Entering it loads
+the model lists and starts their background refresh; leaving it closes every upstream connection.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from gateway_core.catalogue import Catalogue
+from gateway_core.credentials import open_store
+from gateway_core.credentials.deferred import DeferredStore
+from gateway_core.credentials.manager import CredentialManager
+from gateway_core.credentials.store import Credential, CredentialStore
+from gateway_core.errors import GatewayError
+from gateway_core.http import Transports
+from gateway_core.plugins import PluginSet
+from gateway_core.routing import Router
+from gateway_core.settings import Settings, SettingsError
+
+__all__ = ["Runtime"]
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 10.0
+_RETRY_SECONDS = 300.0
+
+
+class Runtime:
+    """Everything a server or a command needs, wired together.
+
+    extra_plugins: plugin objects besides the installed ones. only_provider: serve this one alone.
+    store: where credentials are; by default as the settings say.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        only_provider: str | None = None,
+        extra_plugins: Sequence[object] = (),
+        store: CredentialStore | None = None,
+    ) -> None:
+        self.settings = settings
+        self.plugins = PluginSet(settings, extra_plugins)
+        if only_provider is not None:
+            self._keep_only(only_provider)
+        self.transports = Transports(settings.timeouts)
+        self.store = store or DeferredStore(
+            lambda: open_store(settings.credentials.store, settings.paths.credentials)
+        )
+        self.credentials = CredentialManager(
+            self.store, self._refresh_credential, settings.paths.state / "locks"
+        )
+        relays = self.plugins.providers
+        self.catalogue = Catalogue(relays, self.transports, settings.paths.cache)
+        self.router = Router(settings.routing, relays, self.catalogue, self.is_ready)
+        self._ready: set[str] = {id for id, relay in relays.items() if relay.info.login == "none"}
+        self._background: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._look_for_logins()
+        await self.catalogue.load()
+        self._background = asyncio.create_task(self._keep_models_fresh())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._background is not None:
+            self._background.cancel()
+            await asyncio.gather(self._background, return_exceptions=True)
+        await self.credentials.aclose()
+        await self.transports.aclose()
+
+    def is_ready(self, provider: str) -> bool:
+        """Whether a provider has what it needs to serve: a login, or no need for one."""
+        return provider in self._ready
+
+    async def refresh_models(self, provider: str | None = None) -> None:
+        """Ask one provider, or all that are ready, for their models.
+
+        Raises the provider's `GatewayError` when one was named; otherwise failures are logged.
+        """
+        if provider is not None:
+            await self._refresh(provider)
+            return
+        for id in sorted(self._ready):
+            await self._refresh_quietly(id)
+
+    def _keep_only(self, provider: str) -> None:
+        if provider not in self.plugins.providers:
+            known = ", ".join(sorted(self.plugins.providers)) or "none"
+            raise SettingsError(f"no provider {provider!r} is installed (installed: {known})")
+        self.plugins.providers = {provider: self.plugins.providers[provider]}
+
+    async def _refresh_credential(self, credential: Credential) -> Credential:
+        relay = self.plugins.providers[credential.provider]
+        transport = self.transports.get(credential.provider, credential.account)
+        return await relay.refresh(credential, transport.http)
+
+    async def _look_for_logins(self) -> None:
+        relays = self.plugins.providers
+        ready = {id for id, relay in relays.items() if relay.info.login == "none"}
+        if len(ready) < len(relays):
+            keys = await asyncio.to_thread(self.store.list)
+            ready |= {key.provider for key in keys if key.provider in relays}
+        self._ready = ready
+
+    async def _keep_models_fresh(self) -> None:
+        """Until cancelled: notice logins of other processes, refresh lists that grew old."""
+        retry_at: dict[str, float] = {}
+        loop = asyncio.get_running_loop()
+        while True:
+            for id in sorted(self._ready):
+                if self.catalogue.stale(id) and loop.time() >= retry_at.get(id, 0.0):
+                    retry_at[id] = loop.time() + _RETRY_SECONDS
+                    await self._refresh_quietly(id)
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                await self._look_for_logins()
+            except Exception as error:
+                log.warning("the credential store could not be read: %s", error)
+
+    async def _refresh_quietly(self, provider: str) -> None:
+        try:
+            await self._refresh(provider)
+        except GatewayError as error:
+            log.warning("the model list of %s was not refreshed: %s", provider, error.message)
+
+    async def _refresh(self, provider: str) -> None:
+        credential = None
+        if self.plugins.providers[provider].info.login != "none":
+            credential = await self.credentials.fresh(provider)
+        await self.catalogue.refresh(provider, credential)

@@ -1,0 +1,233 @@
+"""The plugin host: what is loaded, what is left out and why, and how calls are relayed."""
+
+import logging
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from gateway_core import (
+    CONTRACT,
+    InvalidRequest,
+    ProviderInfo,
+    Request,
+    Route,
+    Settings,
+    Unsupported,
+    UpstreamCall,
+    hookimpl,
+    load_settings,
+)
+from gateway_core.errors import Internal
+from gateway_core.plugins import PluginReport, PluginSet
+from gateway_core.settings import SettingsError
+from support.providers import LineProvider
+
+MakeSettings = Callable[..., Settings]
+REQUEST = Request("line-1", [])
+ROUTE = Route("lines", "line-1", "line-1")
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> MakeSettings:
+    """Settings without any installed plugin, plus what the environment adds."""
+
+    def make(**environ: str) -> Settings:
+        return load_settings(
+            environ={"GATEWAY_HOME": str(tmp_path), "GATEWAY_PLUGINS": "none-at-all", **environ}
+        )
+
+    return make
+
+
+@pytest.fixture
+def settings(make_settings: MakeSettings) -> Settings:
+    return make_settings()
+
+
+def report_of(plugins: PluginSet, name: str) -> PluginReport:
+    return next(report for report in plugins.reports if report.name == name)
+
+
+def test_a_provider_is_active_and_listed_with_its_hooks(settings: Settings) -> None:
+    plugins = PluginSet(settings, [LineProvider()])
+    report = report_of(plugins, "lines")
+    assert (report.state, report.provider, report.title) == ("active", "lines", "Lines")
+    assert "gateway_translate" in report.hooks
+    assert list(plugins.providers) == ["lines"]
+
+
+def test_the_demo_plugin_is_found_through_its_entry_point(tmp_path: Path) -> None:
+    plugins = PluginSet(load_settings(environ={"GATEWAY_HOME": str(tmp_path)}))
+    report = report_of(plugins, "demo")
+    assert (report.state, report.distribution, report.version) == (
+        "active",
+        "gateway-demo",
+        "0.1.0",
+    )
+
+
+def test_plugins_can_be_switched_off_by_name(make_settings: MakeSettings) -> None:
+    plugins = PluginSet(make_settings(GATEWAY_PLUGINS__DISABLED="lines"), [LineProvider()])
+    assert report_of(plugins, "lines").state == "disabled"
+    assert plugins.providers == {}
+
+
+class _Base:
+    """A plugin that is only a name and a provider."""
+
+    plugin_name = "broken"
+
+    @hookimpl
+    def gateway_provider(self) -> ProviderInfo:
+        return ProviderInfo("broken", "Broken", CONTRACT)
+
+
+class MisspelledHook(_Base):
+    @hookimpl
+    def gateway_tranlsate(self) -> None: ...
+
+
+class WrongArgument(_Base):
+    @hookimpl
+    def gateway_translate(self, requestt: Request) -> None: ...
+
+
+class UnmarkedHook(_Base):
+    def gateway_translate(self) -> None: ...
+
+
+class RaisesOnIntroduction:
+    plugin_name = "broken"
+
+    @hookimpl
+    def gateway_provider(self) -> ProviderInfo:
+        raise RuntimeError("no licence file")
+
+
+class ExitsOnConstruction:
+    plugin_name = "broken"
+
+    @hookimpl
+    def gateway_provider(self) -> ProviderInfo:
+        raise SystemExit("bye")
+
+
+class NoHooks:
+    plugin_name = "broken"
+
+
+class BadId:
+    plugin_name = "broken"
+
+    @hookimpl
+    def gateway_provider(self) -> ProviderInfo:
+        return ProviderInfo("Not An Id", "x", CONTRACT)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        (MisspelledHook(), "gateway_tranlsate"),
+        (WrongArgument(), "requestt"),
+        (UnmarkedHook(), "lacks the @hookimpl marker"),
+        (RaisesOnIntroduction(), "no licence file"),
+        (ExitsOnConstruction(), "bye"),
+        (NoHooks(), "implements no hook"),
+        (BadId(), "'Not An Id'"),
+        (_Base(), "must implement gateway_models, gateway_translate, gateway_decoder"),
+        (LineProvider("broken", contract=CONTRACT + 1), f"contract {CONTRACT + 1}"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_a_broken_plugin_is_left_out_with_its_reason(
+    settings: Settings, plugin: object, words: str
+) -> None:
+    plugins = PluginSet(settings, [plugin, LineProvider()])
+    report = report_of(plugins, "broken")
+    assert report.state == "broken"
+    assert words in (report.reason or "")
+    assert list(plugins.providers) == ["lines"]
+    assert plugins.broken == [report]
+
+
+def test_a_second_plugin_with_the_same_provider_id_is_left_out(settings: Settings) -> None:
+    second = LineProvider()
+    second.plugin_name = "copy"
+    plugins = PluginSet(settings, [LineProvider(), second])
+    assert "already taken" in (report_of(plugins, "copy").reason or "")
+
+
+def test_a_wrong_provider_table_stops_with_the_place(make_settings: MakeSettings) -> None:
+    settings = make_settings(GATEWAY_PROVIDERS__LINES__SPEED="9")
+    with pytest.raises(SettingsError, match="GATEWAY_PROVIDERS__LINES__SPEED"):
+        PluginSet(settings, [LineProvider()])
+
+
+def test_calls_reach_only_the_provider_asked(settings: Settings) -> None:
+    plugins = PluginSet(settings, [LineProvider("one"), LineProvider("two", reads=[b"2"])])
+    call = plugins.providers["two"].translate(REQUEST, ROUTE, None)
+    assert call == UpstreamCall("POST", "lines:", {}, b"line-1")
+
+
+class Raising(LineProvider):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    @hookimpl
+    def gateway_translate(self) -> UpstreamCall:
+        raise self._error
+
+
+def test_what_a_plugin_raises_by_mistake_fails_the_turn_and_is_logged(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    plugins = PluginSet(settings, [Raising(KeyError("secret detail"))])
+    with caplog.at_level(logging.ERROR), pytest.raises(Internal) as caught:
+        plugins.providers["lines"].translate(REQUEST, ROUTE, None)
+    assert "gateway_translate" in caught.value.message
+    assert "secret detail" not in caught.value.message
+    assert "KeyError" in caplog.text
+
+
+def test_a_gateway_error_of_a_plugin_goes_through(settings: Settings) -> None:
+    error = InvalidRequest("no such colour", param="colour")
+    plugins = PluginSet(settings, [Raising(error)])
+    with pytest.raises(InvalidRequest) as caught:
+        plugins.providers["lines"].translate(REQUEST, ROUTE, None)
+    assert caught.value is error
+
+
+async def test_an_optional_hook_nobody_implements_is_unsupported(settings: Settings) -> None:
+    import httpx
+    from pydantic import SecretStr
+
+    from gateway_core import Credential
+
+    plugins = PluginSet(settings, [LineProvider()])
+    credential = Credential(provider="lines", account="a", access_token=SecretStr("t"))
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(Unsupported, match="gateway_refresh"):
+            await plugins.providers["lines"].refresh(credential, http)
+        assert await plugins.providers["lines"].account(credential, http) is None
+        assert await plugins.providers["lines"].logout(credential, http) is False
+
+
+class AddsHeader:
+    """A policy plugin: no provider, wraps the pure hook of all of them."""
+
+    plugin_name = "policy"
+
+    @hookimpl(wrapper=True)
+    def gateway_translate(self) -> Generator[None, UpstreamCall, UpstreamCall]:
+        call = yield
+        call.headers["x-policy"] = "seen"
+        return call
+
+
+def test_a_policy_plugin_wraps_every_provider(settings: Settings) -> None:
+    plugins = PluginSet(settings, [LineProvider("one"), AddsHeader(), LineProvider("two")])
+    for provider in ("one", "two"):
+        call = plugins.providers[provider].translate(REQUEST, ROUTE, None)
+        assert call.headers == {"x-policy": "seen"}
