@@ -14,7 +14,7 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway_core.endpoint import Generate, read_json, send_error, send_json
+from gateway_core.endpoint import Generate, id_headers, read_json, send_error, send_json
 from gateway_core.errors import GatewayError, InvalidRequest, ModelNotFound, NotFound
 from gateway_core.exchange import Turn
 from gateway_core.formats import anthropic, chat, models, responses
@@ -22,7 +22,7 @@ from gateway_core.formats.base import ClientFormat
 from gateway_core.json import JsonObject, dumps
 from gateway_core.local_auth import LocalGuard, headers_of
 from gateway_core.runtime import Runtime
-from gateway_core.tokens import in_counting_thread
+from gateway_core.tokens import in_thread
 
 __all__ = ["create_app"]
 
@@ -113,20 +113,19 @@ class _CountTokens:
         self._runtime = runtime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers: Mapping[str, str] = scope["gateway.headers"]
+        asked_with: Mapping[str, str] = scope["gateway.headers"]
         id: str = scope["gateway.request_id"]
         try:
             limit = self._runtime.settings.server.max_body_bytes
-            body = await read_json(receive, headers, limit)
-            request = anthropic.read_count_request(body, headers)
+            body = await read_json(receive, asked_with, limit)
+            request = anthropic.read_count_request(body, asked_with)
             count = Turn(self._runtime, request, id).token_counter()
-            tokens = await in_counting_thread(count)
+            tokens = await in_thread(count)
         except GatewayError as error:
             await send_error(send, anthropic.FORMAT, error, id)
             return
-        await send_json(
-            send, 200, {"input_tokens": tokens}, [(b"content-type", b"application/json")]
-        )
+        headers = [*id_headers(id), (b"content-type", b"application/json")]
+        await send_json(send, 200, anthropic.count_body(tokens), headers)
 
 
 _Endpoint = Callable[[HttpRequest], Awaitable[HttpResponse]]

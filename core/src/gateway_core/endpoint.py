@@ -24,7 +24,7 @@ from gateway_core.parts import Collector
 if TYPE_CHECKING:
     from gateway_core.runtime import Runtime
 
-__all__ = ["Generate", "read_json", "send_error", "send_json"]
+__all__ = ["Generate", "id_headers", "read_json", "send_error", "send_json"]
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Generate:
             body = await read_json(receive, headers, self._runtime.settings.server.max_body_bytes)
             request = self._format.read_request(body, headers)
         except GatewayError as error:
+            log.info("refused %s: %s", id, error.message)
             await send_error(send, self._format, error, id)
             return
         turn = Turn(self._runtime, request, id)
@@ -262,7 +263,7 @@ async def send_error(
     send: Send, format: ClientFormat, error: GatewayError, id: str, turn: Turn | None = None
 ) -> None:
     """An error as a whole HTTP answer in the format's dialect."""
-    headers = _id_headers(id) if turn is None else _turn_headers(turn, None)
+    headers = id_headers(id) if turn is None else _turn_headers(turn, None)
     headers.append((b"content-type", b"application/json"))
     if error.retry_after is not None:
         headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
@@ -271,13 +272,13 @@ async def send_error(
     await send_json(send, format.error_status(error), format.error_body(error, id), headers)
 
 
-def _id_headers(id: str) -> _Headers:
-    # OpenAI's clients read the one name, Anthropic's the other.
+def id_headers(id: str) -> _Headers:
+    """The request's id under the name that OpenAI's clients read and the one Anthropic's read."""
     return [(b"x-request-id", id.encode()), (b"request-id", id.encode())]
 
 
 def _turn_headers(turn: Turn, content_type: bytes | None) -> _Headers:
-    headers = _id_headers(turn.id)
+    headers = id_headers(turn.id)
     if content_type is not None:
         headers.append((b"content-type", content_type))
     if turn.route is not None:

@@ -91,11 +91,9 @@ def required(body: Mapping[str, Any], key: str, kind: type[T], path: str = "") -
 
 
 def optional(body: Mapping[str, Any], key: str, kind: type[T], path: str = "") -> T | None:
-    """The value of a field, or None when absent or null. Raises `InvalidRequest` on another
-    type.
-    """
+    """The value of a field, None when absent or null. Raises `InvalidRequest` on another type."""
     value = body.get(key)
-    if value is None or (isinstance(value, kind) and not (kind is int and value is True)):
+    if value is None or type(value) is kind:
         return value
     if kind is float and type(value) is int:
         return float(value)  # type: ignore[return-value]  # kind is float here
