@@ -1,0 +1,73 @@
+"""The JSON boundary: what is taken, what is refused, and what is written."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway_core.json import dumps, dumps_text, loads, loads_object
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=20,
+)
+
+
+@given(value=VALUES)
+def test_loads_undoes_dumps(value: object) -> None:
+    assert loads(dumps(value)) == value
+    assert loads(dumps_text(value)) == value
+
+
+def test_writes_compact_utf8_in_the_order_given() -> None:
+    assert dumps({"b": ["ü", 1], "a": None}) == '{"b":["ü",1],"a":null}'.encode()
+
+
+def test_writes_one_line_whatever_the_text() -> None:
+    """Server-sent events depend on it."""
+    assert b"\n" not in dumps({"text": "a\nb\rc"}) and b"\r" not in dumps({"text": "a\nb\rc"})
+
+
+def test_keeps_the_order_of_keys() -> None:
+    assert list(loads(b'{"b":1,"a":2}')) == ["b", "a"]
+
+
+def test_keeps_integers_of_any_size() -> None:
+    assert loads(b"123456789012345678901234567890") == 123456789012345678901234567890
+
+
+@pytest.mark.parametrize(
+    "document", [b"", b"{", b"{'a':1}", b"[1,]", b"nul", b"NaN", b"Infinity", b'{"a":1} x', b"\xff"]
+)
+def test_refuses_what_is_no_json(document: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        loads(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (rb'"a\ud83d"', "a\ufffd"),
+        (rb'"\ude00b"', "\ufffdb"),
+        (rb'"\ud83d\ude00"', "\U0001f600"),
+        (rb'["\ud83d", "\ud83d\ude00"]', ["\ufffd", "\U0001f600"]),
+        (rb'{"k\ud83d": {"v": "\ud83d"}}', {"k\ufffd": {"v": "\ufffd"}}),
+    ],
+)
+def test_half_a_surrogate_pair_does_not_lose_the_turn(document: bytes, expected: object) -> None:
+    """JavaScript clients cut strings at any UTF-16 unit."""
+    assert loads(document) == expected
+
+
+def test_an_object_may_be_asked_for() -> None:
+    assert loads_object(b'{"a":1}') == {"a": 1}
+
+
+@pytest.mark.parametrize("document", [b"[]", b"null", b'"{}"', b"1"])
+def test_anything_else_is_no_object(document: bytes) -> None:
+    with pytest.raises(ValueError, match="expected a JSON object"):
+        loads_object(document)
