@@ -22,7 +22,7 @@ def loads(data: bytes | str) -> Any:
     try:
         return from_json(data, allow_inf_nan=False)
     except ValueError as error:
-        if "surrogate" not in str(error):
+        if not any(word in str(error) for word in ("surrogate", "hex escape")):
             raise
     return _without_lone_surrogates(_stdlib.loads(data))
 

@@ -132,4 +132,3 @@ class SSEReader:
 def frame(event: str, data: bytes) -> bytes:
     """One event as bytes; `data` must be a single line, as our JSON encoder makes it."""
     return b"event: %b\ndata: %b\n\n" % (event.encode(), data)
-

@@ -1,15 +1,32 @@
-"""What a credential is, and the contract of the places that keep one.
+"""What a credential is, how it is written down, and the contract of the places that keep one.
 
 Stores are synchronous and simple; `gateway_core.credentials.manager` calls them in a worker thread
 and does all locking and scheduling.
 """
 
+import hashlib
+import re
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-__all__ = ["Credential", "CredentialKey", "CredentialStore", "MemoryStore"]
+from gateway_core.errors import Internal
+from gateway_core.json import dumps, loads_object
+
+__all__ = [
+    "Credential",
+    "CredentialKey",
+    "CredentialStore",
+    "MemoryStore",
+    "StoreUnavailable",
+    "dump_credential",
+    "load_credential",
+]
+
+
+class StoreUnavailable(Internal):
+    """The place that keeps credentials cannot be read, written or locked."""
 
 
 class CredentialKey(NamedTuple):
@@ -17,6 +34,13 @@ class CredentialKey(NamedTuple):
 
     provider: str
     account: str
+
+    @property
+    def file_stem(self) -> str:
+        """A file name for the key: unique, readable, and safe on every file system."""
+        readable = re.sub(r"[^a-z0-9@.]+", "-", f"{self.provider}-{self.account}".lower())[:60]
+        digest = hashlib.sha256(dumps([self.provider, self.account])).hexdigest()[:16]
+        return f"{readable.strip('.-') or 'account'}-{digest}"
 
 
 class Credential(BaseModel):
@@ -28,7 +52,7 @@ class Credential(BaseModel):
     (client secret, id token).
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     provider: str
     account: str
@@ -45,10 +69,49 @@ class Credential(BaseModel):
         return CredentialKey(self.provider, self.account)
 
 
+def dump_credential(credential: Credential) -> bytes:
+    """The credential as JSON *with* its secrets: for a store's eyes only."""
+    return dumps(
+        {
+            "version": 1,
+            "provider": credential.provider,
+            "account": credential.account,
+            "label": credential.label,
+            "access_token": credential.access_token.get_secret_value(),
+            "refresh_token": credential.refresh_token
+            and credential.refresh_token.get_secret_value(),
+            "expires_at": credential.expires_at,
+            "extra": credential.extra,
+            "secrets": {
+                name: secret.get_secret_value() for name, secret in credential.secrets.items()
+            },
+        }
+    )
+
+
+def load_credential(data: bytes | str) -> Credential:
+    """Read what `dump_credential` wrote; unknown members are ignored.
+
+    Raises `ValueError` that says what is wrong without quoting anything of it.
+    """
+    try:
+        return Credential.model_validate(loads_object(data))
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, item["loc"])) for item in error.errors()})
+        problem = f"missing or malformed: {', '.join(fields)}"
+    except ValueError:
+        problem = "not a JSON object"
+    # Raised out here, so that no exception with the input in it hangs on as context.
+    raise ValueError(problem)
+
+
 class CredentialStore(Protocol):
     """A place that keeps credentials. All methods are synchronous and atomic per key."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Which kind of place it is, for people."""
+        ...
 
     def list(self) -> list[CredentialKey]:
         """All keys, sorted."""
