@@ -1,0 +1,358 @@
+"""An answer in the Responses format: the event stream, and the whole object.
+
+The writer owns every id. Item ids are made from the response's id and the item's place, so an
+injected response id makes all bytes repeatable. Each text part is a message item of its own with
+one content part. The same events go out as SSE (`feed`) or as bare JSON, one object for each
+WebSocket frame (`events`).
+
+Not carried: parts of other formats, hosted tools other than search and images, seals of calls.
+"""
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from pydantic_core import to_json
+
+from gateway_core.content import Part, Reasoning, Seal, Text, ToolCall, ToolResult
+from gateway_core.errors import GatewayError, UpstreamProtocol
+from gateway_core.events import (
+    Close,
+    Delta,
+    End,
+    Event,
+    Fail,
+    Open,
+    StreamedPart,
+    Usage,
+    UsageSeen,
+    Whole,
+    WholePart,
+)
+from gateway_core.formats.responses.output_items import (
+    ID_PREFIXES,
+    call_item,
+    echo_of,
+    failure_of,
+    outcome_of,
+    reasoning_item,
+    text_item,
+    usage_of,
+    whole_item,
+)
+from gateway_core.formats.responses.write_tools import ToolNames
+from gateway_core.json import JsonObject, dumps, loads_object
+from gateway_core.parts import Response
+from gateway_core.request import Request
+from gateway_core.sse import COMMENT_PING
+
+__all__ = ["StreamWriter"]
+
+_EMPTY = "the model returned an empty answer"
+_PROGRESS = {
+    "web_search_call": ("in_progress", "searching", "completed"),
+    "image_generation_call": ("in_progress", "generating", "completed"),
+}
+
+
+class StreamWriter:
+    """Writes one answer. Use either the streaming methods or `body`, not both.
+
+    model: the name the client asked for. response_id, created_at (Unix seconds): made up and now,
+    unless given.
+    """
+
+    __slots__ = (
+        "_created_at",
+        "_echo",
+        "_framed",
+        "_heads",
+        "_id",
+        "_item_id",
+        "_items",
+        "_may_be_empty",
+        "_names",
+        "_out",
+        "_part",
+        "_pieces",
+        "_refused",
+        "_sequence",
+        "_state",
+        "_suffix",
+        "_usage",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        model: str,
+        response_id: str | None = None,
+        created_at: int | None = None,
+    ) -> None:
+        self._id = response_id or f"resp_{secrets.token_hex(24)}"
+        # Item ids may be 64 characters long at most.
+        self._suffix = self._id.removeprefix("resp_")[:48]
+        self._created_at = int(time.time()) if created_at is None else created_at
+        self._echo = dumps({"model": model, **echo_of(request)})[1:-1]
+        self._names = ToolNames(request.tools)
+        # A WebSocket client warms up the prompt without asking for an answer.
+        self._may_be_empty = request.source.body.get("generate") is False
+        self._state: Literal["new", "running", "over"] = "new"
+        self._framed = True
+        self._sequence = 0
+        self._out: list[bytes] = []
+        self._items: list[bytes] = []
+        self._usage: Usage | None = None
+        self._refused = False
+        self._part: StreamedPart | None = None
+        self._pieces: list[str] = []
+        self._item_id = ""
+        self._heads: tuple[bytes, bytes] | None = None
+
+    def feed(self, events: Sequence[Event]) -> bytes:
+        """A batch as SSE. After `End` or `Fail` everything gives `b""`."""
+        return b"".join(self._write(events, framed=True))
+
+    def events(self, events: Sequence[Event]) -> list[bytes]:
+        """A batch as JSON objects, one for each event of the format."""
+        return self._write(events, framed=False)
+
+    def ping(self) -> bytes:
+        """An SSE comment."""
+        return COMMENT_PING
+
+    def body(self, response: Response) -> JsonObject:
+        """The response object. Raises `UpstreamProtocol` when the model said nothing at all."""
+        for part in response.parts:
+            item = self._item_of(part)
+            if item is not None:
+                self._items.append(dumps(self._with_id(item)))
+        if response.stop == "stop" and not self._items and not self._may_be_empty:
+            raise UpstreamProtocol(_EMPTY)
+        outcome = outcome_of(response.stop, refused=self._refused, extras=response.extras)
+        return loads_object(self._envelope(outcome, usage_of(response.usage)))
+
+    def _write(self, events: Sequence[Event], *, framed: bool) -> list[bytes]:
+        if self._state == "over" or not events:
+            return []
+        out = self._out = []
+        self._framed = framed
+        tail = b',"sequence_number":%d}\n\n' if framed else b',"sequence_number":%d}'
+        if self._state == "new":
+            self._start()
+        for event in events:
+            if type(event) is Delta:
+                text = event.text
+                self._pieces.append(text)
+                heads = self._heads or self._open_summary()
+                out.append(heads[framed] + to_json(text) + tail % self._sequence)
+                self._sequence += 1
+            elif type(event) is Open:
+                self._open(event.part)
+            elif type(event) is Close:
+                self._close(event)
+            elif type(event) is Whole:
+                self._whole(event.part)
+            elif type(event) is UsageSeen:
+                self._usage = event.usage
+            elif type(event) is End:
+                self._end(event)
+                break
+            elif type(event) is Fail:
+                self._fail(event.error)
+                break
+        return out
+
+    def _start(self) -> None:
+        self._state = "running"
+        going = {"status": "in_progress", "error": None, "incomplete_details": None}
+        self._emit_response("response.created", going, None)
+        self._emit_response("response.in_progress", going, None)
+
+    def _open(self, part: StreamedPart) -> None:
+        self._part = part
+        self._pieces = []
+        self._heads = None
+        if type(part) is Text:
+            self._refused |= part.refusal
+            item = text_item(part, "", status="in_progress")
+            self._added({**item, "content": []})
+            place = {**self._place(), "content_index": 0}
+            self._emit("response.content_part.added", {**place, "part": item["content"][0]})
+            name = "refusal" if part.refusal else "output_text"
+            self._set_heads(f"response.{name}.delta", place if part.refusal else _logged(place))
+        elif type(part) is ToolCall:
+            self._added(call_item(part, "", self._names, status="in_progress"))
+            self._set_heads(f"response.{_arguments_name(part)}.delta", self._place())
+        else:
+            # The summary part comes with the first text: a reasoning may have none.
+            self._added(reasoning_item("", None))
+
+    def _open_summary(self) -> tuple[bytes, bytes]:
+        place = {**self._place(), "summary_index": 0}
+        empty = {"type": "summary_text", "text": ""}
+        self._emit("response.reasoning_summary_part.added", {**place, "part": empty})
+        return self._set_heads("response.reasoning_summary_text.delta", place)
+
+    def _close(self, close: Close, status: str = "completed") -> None:
+        part, text = self._part, "".join(self._pieces)
+        self._part = None
+        if type(part) is Text:
+            self._close_text(part, text, close, status)
+        elif type(part) is ToolCall:
+            key = "input" if part.custom else "arguments"
+            self._emit(f"response.{_arguments_name(part)}.done", {**self._place(), key: text})
+            self._done(call_item(part, text, self._names, status=status))
+        elif type(part) is Reasoning:
+            self._close_reasoning(text, close.seal or part.seal)
+
+    def _close_text(self, part: Text, text: str, close: Close, status: str) -> None:
+        known = replace(
+            part,
+            citations=close.citations or part.citations,
+            extras={**(part.extras or {}), **(close.extras or {})},
+        )
+        item = text_item(known, text, status=status)
+        content = item["content"][0]
+        place = {**self._place(), "content_index": 0}
+        if part.refusal:
+            self._emit("response.refusal.done", {**place, "refusal": text})
+        else:
+            for index, annotation in enumerate(content["annotations"]):
+                self._emit(
+                    "response.output_text.annotation.added",
+                    {**place, "annotation_index": index, "annotation": annotation},
+                )
+            self._emit("response.output_text.done", {**_logged(place), "text": text})
+        self._emit("response.content_part.done", {**place, "part": content})
+        self._done(item)
+
+    def _close_reasoning(self, text: str, seal: Seal | None) -> None:
+        if text:
+            place = {**self._place(), "summary_index": 0}
+            self._emit("response.reasoning_summary_text.done", {**place, "text": text})
+            part = {"type": "summary_text", "text": text}
+            self._emit("response.reasoning_summary_part.done", {**place, "part": part})
+        self._done(reasoning_item(text, seal))
+
+    def _whole(self, part: WholePart) -> None:
+        if type(part) is Reasoning and part.text:
+            self._replay(Reasoning(""), part.text, Close(0, part.seal))
+            return
+        item = whole_item(part)
+        if item is None:
+            return
+        if item["type"] == "message":
+            self._replay(Text(""), item["content"][0]["text"], Close(0))
+            return
+        kind = item["type"]
+        progress = _PROGRESS.get(kind)
+        if progress is None:
+            self._added(item)
+        else:
+            early: JsonObject = {"type": kind, "status": "in_progress"}
+            self._added(early | ({"result": None} if "result" in item else {}))
+            for step in progress:
+                self._emit(f"response.{kind}.{step}", self._place())
+        self._done(item)
+
+    def _replay(self, part: Text | Reasoning, text: str, close: Close) -> None:
+        """A part known as a whole, said in the events of one that streams."""
+        self._open(part)
+        self._pieces.append(text)
+        heads = self._heads or self._open_summary()
+        self._push(heads[False] + to_json(text) + b',"sequence_number":%d}' % self._sequence)
+        self._close(close)
+
+    def _end(self, end: End) -> None:
+        if end.reason == "stop" and not self._items and not self._may_be_empty:
+            self._fail(UpstreamProtocol(_EMPTY))
+            return
+        outcome = outcome_of(end.reason, refused=self._refused, extras=end.extras)
+        usage = usage_of(end.usage or self._usage)
+        self._emit_response(f"response.{outcome['status']}", outcome, usage)
+        self._state = "over"
+
+    def _fail(self, error: GatewayError) -> None:
+        # An open call stays without `done`: a client would run it with half its arguments.
+        if self._part is not None and type(self._part) is not ToolCall:
+            self._close(Close(0), status="incomplete")
+        outcome = {"status": "failed", "error": failure_of(error), "incomplete_details": None}
+        usage = None if self._usage is None else usage_of(self._usage)
+        self._emit_response("response.failed", outcome, usage)
+        self._state = "over"
+
+    def _item_of(self, part: Part) -> JsonObject | None:
+        """The item of a collected part, without id."""
+        if isinstance(part, Text):
+            self._refused |= part.refusal
+            return text_item(part, part.text, status="completed")
+        if isinstance(part, ToolCall):
+            return call_item(part, part.arguments, self._names, status="completed")
+        return None if isinstance(part, ToolResult) else whole_item(part)
+
+    def _place(self) -> JsonObject:
+        return {"item_id": self._item_id, "output_index": len(self._items)}
+
+    def _with_id(self, item: JsonObject) -> JsonObject:
+        """The item with an id: a foreign one keeps what it has."""
+        prefix = ID_PREFIXES.get(item["type"], "item")
+        own = item.get("id")
+        return {**item, "id": own or f"{prefix}_{self._suffix}_{len(self._items)}"}
+
+    def _added(self, item: JsonObject) -> None:
+        item = self._with_id(item)
+        self._item_id = item["id"]
+        place = {"output_index": len(self._items), "item": item}
+        self._emit("response.output_item.added", place)
+
+    def _done(self, item: JsonObject) -> None:
+        written = dumps(self._with_id(item))
+        self._push(
+            b'{"type":"response.output_item.done","output_index":%d,"item":%b,'
+            b'"sequence_number":%d}' % (len(self._items), written, self._sequence)
+        )
+        self._items.append(written)
+
+    def _set_heads(self, name: str, fields: JsonObject) -> tuple[bytes, bytes]:
+        """What a delta event starts with, up to its text: bare and framed."""
+        bare = dumps({"type": name, **fields})[:-1] + b',"delta":'
+        self._heads = (bare, b"event: %b\ndata: %b" % (name.encode(), bare))
+        return self._heads
+
+    def _emit_response(self, name: str, outcome: JsonObject, usage: JsonObject | None) -> None:
+        self._push(
+            b'{"type":"%b","response":%b,"sequence_number":%d}'
+            % (name.encode(), self._envelope(outcome, usage), self._sequence)
+        )
+
+    def _envelope(self, outcome: JsonObject, usage: JsonObject | None) -> bytes:
+        start = {"id": self._id, "object": "response", "created_at": self._created_at, **outcome}
+        return b'%b,%b,"output":[%b],"usage":%b}' % (
+            dumps(start)[:-1],
+            self._echo,
+            b",".join(self._items),
+            dumps(usage),
+        )
+
+    def _emit(self, name: str, fields: JsonObject) -> None:
+        self._push(dumps({"type": name, **fields, "sequence_number": self._sequence}))
+
+    def _push(self, payload: bytes) -> None:
+        """One event, whose first key is its type."""
+        self._sequence += 1
+        if self._framed:
+            name = payload[9 : payload.index(b'"', 9)]
+            payload = b"event: %b\ndata: %b\n\n" % (name, payload)
+        self._out.append(payload)
+
+
+def _arguments_name(call: ToolCall) -> str:
+    return "custom_tool_call_input" if call.custom else "function_call_arguments"
+
+
+def _logged(place: JsonObject) -> JsonObject:
+    """The SDK reads `logprobs` of every text event."""
+    return {**place, "logprobs": []}
