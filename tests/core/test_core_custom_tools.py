@@ -109,6 +109,11 @@ def test_other_shapes_are_taken_by_the_best_reading(arguments: str, text: str) -
         assert restored_call(arguments[:offset], arguments[offset:]).arguments == text
 
 
+def test_long_arguments_of_another_shape_are_read_when_they_are_complete() -> None:
+    arguments = json.dumps({"why": "because " * 20, "input": PATCH_TEXT})
+    assert restored_call(arguments[:100], *arguments[100:]).arguments == PATCH_TEXT
+
+
 @pytest.mark.parametrize(
     ("inside", "text"),
     [

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway_core.content import Media, Message, Text, ToolCall, ToolResult
+from gateway_core.content import Media, Message, Part, Text, ToolCall, ToolResult
 from gateway_core.degrade import degrade, nearest_effort
 from gateway_core.errors import Unsupported
 from gateway_core.provider import Capabilities
@@ -306,6 +306,13 @@ def test_custom_calls_of_the_history_become_calls_of_functions(basic: Capabiliti
         ToolCall("c1", "apply_patch", '{"input":"say \\"é\\"\\n"}')
     ]
     assert degraded.messages[2].parts == [ToolResult("c1", [Text("done")])]
+
+
+def test_what_stands_beside_a_custom_call_stays_as_it_is(basic: Capabilities) -> None:
+    plain: list[Part] = [Text("I will edit."), ToolCall("c2", "weather", "{}")]
+    mixed = Message("assistant", [*plain, ToolCall("c1", "apply_patch", "x", custom=True)])
+    degraded, _ = degrade(ask(messages=[mixed]), basic, "Model X")
+    assert degraded.messages[0].parts[:2] == plain
 
 
 def test_custom_tools_stay_where_the_provider_takes_them() -> None:

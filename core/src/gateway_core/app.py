@@ -163,7 +163,7 @@ def _model(runtime: Runtime) -> _Endpoint:
             error = ModelNotFound(f"no provider serves the model {name!r}; see `gateway models`")
             return _error(format, error, request)
         write = models.anthropic_model if is_anthropic else models.openai_model
-        return _json(write(*found))
+        return _json(write(*found, id=name))
 
     return retrieve_model
 

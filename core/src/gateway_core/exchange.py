@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -96,7 +96,8 @@ class Turn:
         if route.model_info is not None and route.model_info.capabilities is not None:
             capabilities = route.model_info.capabilities
         title = f"{route.provider}/{route.model}"
-        self._asked, notices = degrade(self.request, capabilities, title)
+        asked = _with_options(self.request, route)
+        self._asked, notices = degrade(asked, capabilities, title)
         self._bridged = bridged_custom_tools(self.request, capabilities)
         self.notices += notices
         return route
@@ -286,10 +287,24 @@ class Turn:
         await deliver([Fail(error)])
 
 
+def _with_options(request: Request, route: Route) -> Request:
+    """The request with what the model name's suffixes ask for.
+
+    An effort in the name wins over the request's; a tier that the request names wins over the name.
+    """
+    effort, tier = route.options.get("effort"), route.options.get("tier")
+    if effort is not None:
+        reasoning = replace(request.reasoning, effort=effort, enabled=None, budget_tokens=None)
+        request = replace(request, reasoning=reasoning)
+    if tier is not None and request.session.service_tier is None:
+        request = replace(request, session=replace(request.session, service_tier=tier))
+    return request
+
+
 def _wait_before_retry(error: GatewayError, attempt: int) -> float | None:
     """Seconds to wait before trying again, or None when the error is final."""
     if attempt >= RETRIES or not error.retryable:
         return None
     if error.retry_after is not None:
         return error.retry_after if error.retry_after <= LONGEST_WAIT_SECONDS else None
-    return BACKOFF_SECONDS * 2**attempt * random.uniform(0.8, 1.2)
+    return BACKOFF_SECONDS * (1 << attempt) * random.uniform(0.8, 1.2)

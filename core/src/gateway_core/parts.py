@@ -65,6 +65,7 @@ class PartWriter:
         "_index",
         "_key",
         "_next",
+        "_started",
         "_tool",
         "_tools",
         "ended",
@@ -72,6 +73,7 @@ class PartWriter:
 
     def __init__(self) -> None:
         self.ended = False
+        self._started = False
         self._events: list[Event] = []
         self._next = 0
         self._index = -1
@@ -84,12 +86,14 @@ class PartWriter:
     def take(self) -> list[Event]:
         """The events since the last call."""
         events = self._events
-        self._events = []
+        if events:
+            self._events = []
+            self._started = True
         return events
 
     def begin(self, id: str | None = None, model: str | None = None) -> None:
-        """The upstream took the request; only the first call counts, and only before any part."""
-        if self._next == 0 and not self.ended and not any(type(e) is Begin for e in self._events):
+        """The upstream took the request; counts only as the first of all calls."""
+        if not self._started and not self._events:
             self._events.append(Begin(id, model))
 
     def text(self, key: Hashable, text: str, *, refusal: bool = False) -> None:
@@ -214,6 +218,7 @@ class PartWriter:
         """The answer broke off. The open part stays open: it is not complete."""
         if not self.ended:
             self._events.append(Fail(error))
+            self._index = -1
             self.ended = True
 
     def _must_wait(self) -> bool:

@@ -16,8 +16,8 @@ COMMENT_PING = b": ping\n\n"
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _LF = ord("\n")
-# What most upstreams send and nothing else: found in one pass, half the time of taking lines apart.
-_PLAIN_EVENT = re.compile(rb"event: ([^\n]*)\ndata: ([^\n]*)\n\n")
+# What many upstreams send and nothing else: found in one pass, half the time of taking lines apart.
+_PLAIN_EVENT = re.compile(rb"^event: ([^\n]*+)\ndata: ([^\n]*+)\n\n", re.MULTILINE)
 _PLAIN_FRAME = len("event: \ndata: \n\n")
 
 
@@ -72,10 +72,11 @@ class SSEReader:
         rest = data[end:]
         self._pieces = [rest] if rest else []
         self._size = len(rest)
-        plain = _PLAIN_EVENT.findall(data, 0, end)
-        if sum(map(len, chain.from_iterable(plain))) + _PLAIN_FRAME * len(plain) == end:
-            # The plain events fill all the bytes, so there is nothing else between them.
-            return [tuple.__new__(SSEEvent, fields) for fields in plain]
+        if data.startswith(b"event: "):
+            plain = _PLAIN_EVENT.findall(data, 0, end)
+            if sum(map(len, chain.from_iterable(plain))) + _PLAIN_FRAME * len(plain) == end:
+                # The plain events fill all the bytes, so there is nothing else between them.
+                return [tuple.__new__(SSEEvent, fields) for fields in plain]
         events = []
         for block in data[: end - 2].split(b"\n\n"):
             event = self._parse(block)
