@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from gateway_core.hookspecs import GatewaySpec
+from gateway_core.settings import Tables
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOOKS = sorted(name for name in vars(GatewaySpec) if name.startswith("gateway_"))
@@ -38,3 +40,15 @@ def test_links_between_documents_lead_somewhere() -> None:
     for document in [root / "README.md", root / "CONTRIBUTING.md", *DOCS.rglob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_every_setting_is_documented_and_no_other() -> None:
+    keys = set()
+    for table, field in Tables.model_fields.items():
+        model = field.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            keys |= {f"{table}.{name}" for name in model.model_fields}
+        else:
+            keys.add(table)
+    text = (DOCS / "settings.md").read_text()
+    assert set(re.findall(r"^\| `([\w.]+)`", text, re.MULTILINE)) == keys

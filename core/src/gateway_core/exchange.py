@@ -8,6 +8,7 @@ This module knows no client format and no HTTP server.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -25,6 +26,7 @@ from gateway_core.errors import (
     UpstreamTimeout,
 )
 from gateway_core.events import Begin, End, Event, Fail, NoticeSeen, Open, Usage, UsageSeen, Whole
+from gateway_core.grammar import GrammarChecker
 from gateway_core.http import read_body
 from gateway_core.logs import log_exchange
 from gateway_core.provider import Exchange, Route, UpstreamCall, UpstreamStream
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from gateway_core.runtime import Runtime
 
 __all__ = ["Deliver", "Turn"]
+
+log = logging.getLogger(__name__)
 
 Deliver = Callable[[Sequence[Event]], Awaitable[None]]
 
@@ -216,6 +220,7 @@ class Turn:
         assert self.route is not None and self._relay is not None
         decoder = self._relay.decoder(call, self.route, stream.headers)
         restore = RestoreCustomTools(self._bridged) if self._bridged else None
+        checker = GrammarChecker() if log.isEnabledFor(logging.DEBUG) else None
         held: list[Event] = []
         reader = aiter(stream)
         ended = False
@@ -231,6 +236,8 @@ class Turn:
                     events = decoder.feed(data)
                     if reply := decoder.data_to_send():
                         await stream.send(reply)
+                if checker is not None:
+                    checker.check(events)
             except GatewayError:
                 raise
             except Exception as error:
