@@ -1,0 +1,192 @@
+"""`gateway login`, `logout` and `refresh`: a person's part in the life of credentials."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import click
+
+from gateway_core.cli.common import command_settings, find_provider, local_time, run
+from gateway_core.cli.group import Failure
+from gateway_core.credentials.prompt import TerminalPrompt
+from gateway_core.credentials.store import Credential
+from gateway_core.errors import GatewayError, LoginRequired
+from gateway_core.logs import register_secret
+from gateway_core.runtime import Runtime
+
+__all__ = ["log_in", "log_out", "refresh_logins"]
+
+_METHODS = {
+    "none": "needs no login",
+    "browser": "browser or device code",
+    "device": "device code",
+    "key": "API key",
+}
+
+
+def log_in(provider: str | None, method: str, label: str | None) -> None:
+    """Lead a person through a login and keep its outcome; without a provider, list them.
+
+    method: `auto`, `browser`, `device` or `paste`. label: what to call the account.
+    """
+    run(_list_providers() if provider is None else _log_in(provider, method, label))
+
+
+def log_out(provider: str, account: str | None) -> None:
+    """Revoke and forget one account, or all accounts of a provider."""
+    run(_log_out(provider, account))
+
+
+def refresh_logins(provider: str | None) -> None:
+    """Refresh every login, or those of one provider, whatever time their tokens have left.
+
+    Raises `Failure` when one of them failed.
+    """
+    run(_refresh_logins(provider))
+
+
+class _NobodyAnswers(LoginRequired, EOFError):
+    """Explains itself to people, and is the `EOFError` that login helpers know what to do with."""
+
+
+class _Prompt(TerminalPrompt):
+    """The terminal; a question that nobody can answer names the command to run by hand."""
+
+    def __init__(self, provider: str, *, headless: bool | None) -> None:
+        super().__init__(headless=headless)
+        self._provider = provider
+
+    async def ask(self, question: str, *, secret: bool = False) -> str:
+        """Ask for one line. Raises `LoginRequired`, which is an `EOFError` too."""
+        try:
+            return await super().ask(question, secret=secret)
+        except EOFError as error:
+            raise _NobodyAnswers(
+                f"the login asks a question; run `gateway login {self._provider}` in a terminal"
+            ) from error
+
+
+@asynccontextmanager
+async def _runtime() -> AsyncIterator[Runtime]:
+    """A runtime that only logs in: no model lists, no background work."""
+    runtime = Runtime(command_settings())
+    try:
+        yield runtime
+    finally:
+        await runtime.credentials.aclose()
+        await runtime.transports.aclose()
+
+
+async def _list_providers() -> None:
+    async with _runtime() as runtime:
+        relays = runtime.plugins.providers
+        if not relays:
+            raise Failure("no provider is installed; run `pip install gateway-demo`, or another")
+        stored = {key.provider for key in await runtime.credentials.keys()}
+        width = max(len(id) for id in relays)
+        for id in sorted(relays):
+            info = relays[id].info
+            state = "logged in, " if id in stored else ""
+            click.echo(f"{id:{width}}  {info.title} ({state}{_METHODS[info.login]})")
+    click.echo("\nLog in with: gateway login PROVIDER")
+
+
+async def _log_in(provider: str, method: str, label: str | None) -> None:
+    async with _runtime() as runtime:
+        relay = runtime.plugins.providers[find_provider(provider, runtime.plugins.providers)]
+        if relay.info.login == "none":
+            click.echo(f"{provider} needs no login; `gateway serve` serves it")
+            return
+        http = runtime.transports.get(provider).http
+        prompt = _Prompt(provider, headless=True if method == "paste" else None)
+        credential = await relay.login(prompt, http, method)
+        _hide(credential)
+        if label:
+            credential = credential.model_copy(update={"label": label})
+        await runtime.credentials.put(credential)
+        await runtime.credentials.set_active(provider, credential.account)
+    end = credential.expires_at
+    ends = f"; the token ends {local_time(end)}" if end and not credential.refresh_token else ""
+    click.echo(f"logged in to {provider} as {_name(credential)}{ends}")
+    click.echo("A running gateway uses it at once; otherwise start one with `gateway serve`.")
+
+
+async def _log_out(provider: str, account: str | None) -> None:
+    async with _runtime() as runtime:
+        accounts = await runtime.credentials.accounts(provider)
+        if account is not None and account not in accounts:
+            known = ", ".join(accounts) or "none"
+            raise Failure(f"{provider} has no account {account!r}; logged in: {known}")
+        if not accounts:
+            raise Failure(f"not logged in to {provider}; `gateway status` shows what there is")
+        for name in [account] if account else accounts:
+            await _revoke(runtime, provider, name)
+            await runtime.credentials.forget(provider, name)
+            click.echo(f"logged out of {provider} ({name})")
+
+
+async def _revoke(runtime: Runtime, provider: str, account: str) -> None:
+    """Revoke at the provider if it can; failing that, the login is forgotten all the same."""
+    relay = runtime.plugins.providers.get(provider)
+    if relay is None:
+        return
+    try:
+        credential = await runtime.credentials.stored(provider, account)
+        if credential is not None:
+            _hide(credential)
+            await relay.logout(credential, runtime.transports.get(provider, account).http)
+    except GatewayError as error:
+        click.echo(f"note: not revoked at the provider: {error.message}", err=True)
+
+
+async def _refresh_logins(provider: str | None) -> None:
+    async with _runtime() as runtime:
+        if provider is not None:
+            find_provider(provider, runtime.plugins.providers)
+        keys = [
+            key
+            for key in await runtime.credentials.keys()
+            if key.provider in runtime.plugins.providers and provider in (None, key.provider)
+        ]
+        if not keys:
+            name = provider or "any provider"
+            raise Failure(
+                f"not logged in to {name}; run `gateway login {provider or ''}".rstrip() + "`"
+            )
+        failures = 0
+        for key in keys:
+            try:
+                click.echo(
+                    f"{key.provider}  {await _refreshed(runtime, key.provider, key.account)}"
+                )
+            except GatewayError as error:
+                failures += 1
+                click.echo(f"{key.provider}  {key.account}: {error.message}", err=True)
+    if failures:
+        raise Failure(
+            f"{failures} of {len(keys)} logins could not be refreshed; see `gateway status`"
+        )
+
+
+async def _refreshed(runtime: Runtime, provider: str, account: str) -> str:
+    stored = await runtime.credentials.stored(provider, account)
+    if stored is None:
+        return f"{account}: gone meanwhile"
+    _hide(stored)
+    if stored.refresh_token is None:
+        return f"{_name(stored)}: has nothing to refresh"
+    fresh = await runtime.credentials.refreshed(stored)
+    _hide(fresh)
+    until = f", good until {local_time(fresh.expires_at)}" if fresh.expires_at else ""
+    return f"{_name(fresh)}: refreshed{until}"
+
+
+def _hide(credential: Credential) -> None:
+    """Have the credential's secrets redacted from every log line and error of this process."""
+    hidden = [credential.access_token, credential.refresh_token, *credential.secrets.values()]
+    for secret in hidden:
+        if secret is not None:
+            register_secret(secret.get_secret_value())
+
+
+def _name(credential: Credential) -> str:
+    return credential.label or credential.account

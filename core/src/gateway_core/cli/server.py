@@ -1,0 +1,164 @@
+"""Listening sockets and the uvicorn server on them, for `serve` and for the private one of `ask`.
+
+Knows nothing of settings; who listens where is decided by the callers.
+"""
+
+import asyncio
+import errno
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import uvicorn
+
+from gateway_core.addresses import Address
+from gateway_core.cli.group import Failure
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+__all__ = ["Server", "listen", "loop_factory", "probe"]
+
+Probe: TypeAlias = Literal["ours", "wrong key", "other", "nothing"]
+
+_BACKLOG = 2048
+_GRACE_SECONDS = 2
+_KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that they close first
+_PROBE_SECONDS = 1.0
+
+
+def listen(address: Address) -> socket.socket:
+    """A socket that already listens, so that two servers cannot share a port by accident.
+
+    Raises `Failure` that says what to do.
+    """
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise Failure(
+            f"{address.host!r} is no address of this machine ({error.strerror})"
+        ) from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if sys.platform == "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(target)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise Failure(_no_listener(address, error)) from error
+    return listener
+
+
+class Server(uvicorn.Server):
+    """uvicorn with our choices: quiet, no server header, and a signal that only ends it.
+
+    on_ready: awaited once every socket accepts connections. signals: whether Ctrl-C and SIGTERM
+    stop it; they do so once, and a second Ctrl-C leaves open answers alone.
+    """
+
+    def __init__(
+        self,
+        app: "ASGIApp",
+        *,
+        on_ready: Callable[[], Awaitable[None]] | None = None,
+        signals: bool = True,
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                interface="asgi3",
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=_BACKLOG,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+        )
+        self._on_ready = on_ready
+        self._signals = signals
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell `on_ready`."""
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            await self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals without raising them again afterwards, as uvicorn would: a stop that was
+        asked for is a success.
+        """
+        if not self._signals:
+            yield
+            return
+        wanted = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in wanted}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The event loop uvicorn would take: uvloop where it is installed."""
+    return uvicorn.Config("gateway_core:app", log_config=None).get_loop_factory()
+
+
+def probe(address: Address, key: str | None = None) -> Probe:
+    """Who answers at an address: our gateway (which takes the key), something else, or nobody."""
+    host = address.url.removeprefix("http://").rpartition(":")[0].strip("[]")
+    connection = HTTPConnection(host, address.port, timeout=_PROBE_SECONDS)
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    try:
+        connection.request("GET", "/healthz")
+        health = connection.getresponse()
+        text = health.read(1000)
+        if health.status != 200 or b'"status"' not in text:
+            return "other"
+        connection.request("GET", "/v1/models?limit=1", headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        return "wrong key" if answer.status == 401 else "ours"
+    except HTTPException:
+        return "other"
+    except OSError:
+        return "nothing"
+    finally:
+        connection.close()
+
+
+def _no_listener(address: Address, error: OSError) -> str:
+    other = f"gateway serve --bind {Address(address.host, _next_port(address.port))}"
+    if error.errno == errno.EADDRINUSE:
+        if probe(address) in ("ours", "wrong key"):
+            return f"a gateway is already running on {address}; use it, or start one more: {other}"
+        return f"{address} is in use by another program; stop it, or take another port: {other}"
+    if error.errno == errno.EACCES:
+        return f"the system does not let you listen on {address}; take another port: {other}"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"{address.host} is no address of this machine; "
+            "try gateway serve --bind 127.0.0.1:14550"
+        )
+    return f"cannot listen on {address}: {error.strerror}; try {other}"
+
+
+def _next_port(port: int) -> int:
+    return 14551 if port < 1024 else port + 1 if port < 65535 else port - 1

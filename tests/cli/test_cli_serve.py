@@ -1,0 +1,169 @@
+"""`gateway serve` as a process: what it prints, where it listens, and how it ends."""
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+
+from support.command import GatewayCommand, Serving
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that another program listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        yield port
+
+
+def get(url: str, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
+    """One GET request: status, headers by lower-case name, body."""
+    place = urlsplit(url)
+    connection = HTTPConnection(place.hostname or "", place.port, timeout=10)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        names = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, names, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def models_status(serving: Serving, key: str | None) -> int:
+    headers = {"x-api-key": key} if key else {}
+    return get(serving.url, "/v1/models", **headers)[0]
+
+
+def test_it_serves_when_it_says_so_and_ends_at_ctrl_c(logged_in: GatewayCommand) -> None:
+    with logged_in.serve() as serving:
+        assert models_status(serving, serving.key) == 200
+        assert serving.stop() == (0, "gateway: stopped\n")
+
+
+def test_sigterm_is_a_clean_end_too(logged_in: GatewayCommand) -> None:
+    with logged_in.serve() as serving:
+        assert serving.stop(signal.SIGTERM)[0] == 0
+
+
+def test_the_banner_has_lines_to_paste(logged_in: GatewayCommand) -> None:
+    with logged_in.serve("--model-fallback", "acme-1") as serving:
+        assert "acme-1, acme-2" in serving.banner
+        assert f"curl {serving.url}/v1/chat/completions" in serving.banner
+        assert (
+            f"ANTHROPIC_BASE_URL={serving.url} ANTHROPIC_AUTH_TOKEN={serving.key}" in serving.banner
+        )
+        assert f'base_url="{serving.url}/v1"' in serving.banner
+        assert "claude-*  means acme-1" in serving.banner
+
+
+def test_the_key_is_required_and_kept(logged_in: GatewayCommand) -> None:
+    with logged_in.serve() as serving:
+        assert models_status(serving, None) == 401
+        assert f"{serving.key}\n" == logged_in.output("config", "key")
+
+
+def test_a_key_of_ones_own(logged_in: GatewayCommand) -> None:
+    with logged_in.serve("--api-key", "local-secret") as serving:
+        assert serving.key == "local-secret"
+        assert models_status(serving, "local-secret") == 200
+
+
+def test_no_key_on_loopback(logged_in: GatewayCommand) -> None:
+    with logged_in.serve("--no-key") as serving:
+        assert serving.key is None
+        assert models_status(serving, None) == 200
+
+
+def test_it_does_not_say_what_software_it_is(logged_in: GatewayCommand) -> None:
+    with logged_in.serve() as serving:
+        assert "server" not in get(serving.url, "/")[1]
+
+
+def test_several_addresses(logged_in: GatewayCommand) -> None:
+    with logged_in.serve("--bind", "127.0.0.0/8:0,localhost:0") as serving:
+        urls = serving.banner.partition("address")[2].splitlines()[0].replace(" ", "").split(",")
+        assert len(urls) == 2
+        assert [get(url, "/healthz")[0] for url in urls] == [200, 200]
+
+
+def test_an_exposed_server_without_a_key_is_refused(gateway: GatewayCommand) -> None:
+    said = gateway.failure("serve", "--no-key", "--bind", "0.0.0.0:0")
+    assert said == (
+        "0.0.0.0:0 can be reached by other machines, so clients must send a key; "
+        "leave out --no-key, or bind 127.0.0.1"
+    )
+
+
+def test_a_taken_port_is_named_with_a_way_out(gateway: GatewayCommand, taken: int) -> None:
+    said = gateway.failure("serve", "--bind", f"127.0.0.1:{taken}")
+    assert said == (
+        f"127.0.0.1:{taken} is in use by another program; stop it, or take another port: "
+        f"gateway serve --bind 127.0.0.1:{taken + 1}"
+    )
+
+
+def test_a_second_gateway_learns_of_the_first(logged_in: GatewayCommand) -> None:
+    with logged_in.serve() as serving:
+        address = serving.url.removeprefix("http://")
+        said = logged_in.failure("serve", "--bind", address)
+        assert said.startswith(f"a gateway is already running on {address}; use it")
+
+
+def test_an_address_of_another_machine_is_refused(gateway: GatewayCommand) -> None:
+    said = gateway.failure("serve", "--bind", "192.0.2.200:0")
+    assert said.startswith("192.0.2.200 is no address of this machine")
+
+
+def test_a_provider_without_a_login_is_not_served_alone(acme: GatewayCommand) -> None:
+    said = acme.failure("serve", "--bind", "127.0.0.1:0", "--provider", "acme")
+    assert said == "not logged in to acme; run `gateway login acme`"
+
+
+def test_without_any_login_it_says_what_to_do(acme: GatewayCommand) -> None:
+    with acme.serve() as serving:
+        assert "acme     not logged in: gateway login acme" in serving.banner
+        assert "No model is available yet" in serving.banner
+
+
+def test_a_broken_plugin_is_shown_and_left_out(logged_in: GatewayCommand) -> None:
+    logged_in.with_plugin("missing", "support.no_such_module:Plugin")
+    with logged_in.serve() as serving:
+        assert "missing  left out: ModuleNotFoundError" in serving.banner
+
+
+def test_strict_refuses_a_broken_plugin(logged_in: GatewayCommand) -> None:
+    logged_in.with_plugin("missing", "support.no_such_module:Plugin")
+    logged_in.environ["GATEWAY_PLUGINS__STRICT"] = "true"
+    said = logged_in.failure("serve", "--bind", "127.0.0.1:0")
+    assert said.startswith("plugin 'missing' is broken: ModuleNotFoundError")
+
+
+def test_a_wrong_setting_stops_it(gateway: GatewayCommand) -> None:
+    said = gateway.failure("serve", "--bind", "14550")
+    assert said.startswith("--bind: server.bind: '14550' is no address")
+
+
+def test_status_sees_the_running_server(logged_in: GatewayCommand) -> None:
+    with logged_in.serve() as serving:
+        logged_in.environ["GATEWAY_BIND"] = serving.url.removeprefix("http://")
+        assert f"{serving.url}  running\n" in logged_in.output("status", "--offline")
+        logged_in.environ["GATEWAY_API_KEY"] = "another-key"
+        assert "running, with another key" in logged_in.output("status", "--offline")
+
+
+def test_the_log_has_one_line_for_an_exchange(logged_in: GatewayCommand) -> None:
+    logged_in.environ["GATEWAY_LOG__FORMAT"] = "json"
+    with logged_in.serve() as serving:
+        logged_in.environ["GATEWAY_BIND"] = serving.url.removeprefix("http://")
+        logged_in.output("ask", "--model", "acme-1", "hi")
+        code, errors = serving.stop()
+    assert code == 0
+    *lines, last = errors.splitlines()
+    assert last == "gateway: stopped"
+    (line,) = [json.loads(line) for line in lines if "acme/acme-1" in line]
+    assert line["message"] == "anthropic acme/acme-1 200"
+    assert "canary" not in errors

@@ -1,0 +1,118 @@
+"""The `gateway` command in a process of its own, with a home and an environment of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_TESTS = Path(__file__).parents[1]
+_GATEWAY = [sys.executable, "-m", "gateway_core.cli"]
+
+
+@dataclass(slots=True)
+class Serving:
+    """A running `gateway serve`: what it printed up to readiness, and where it listens."""
+
+    process: subprocess.Popen[str]
+    banner: str
+    url: str
+    key: str | None
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str]:
+        """Send a signal and wait: exit code and what is on stderr."""
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=15)
+        return self.process.returncode, errors
+
+
+@dataclass(slots=True)
+class GatewayCommand:
+    """Runs `gateway` under `home`, with only the plugins that `with_plugin` added."""
+
+    home: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def with_plugin(self, name: str, target: str) -> None:
+        """Install a plugin: a distribution with one entry point, beside the home."""
+        packages = self.home.with_name("packages")
+        info = packages / f"gateway_{name}-1.2.3.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: gateway-{name}\nVersion: 1.2.3\n"
+        )
+        (info / "entry_points.txt").write_text(f"[gateway]\n{name} = {target}\n")
+        known = self.environ.get("GATEWAY_PLUGINS", "")
+        self.environ["GATEWAY_PLUGINS"] = f"{known},{name}".strip(",")
+
+    def run(self, *arguments: str, answers: str = "") -> subprocess.CompletedProcess[str]:
+        """Run one command to its end; `answers` is its standard input."""
+        return subprocess.run(
+            [*_GATEWAY, *arguments],
+            env=self._environment(),
+            cwd=self.home.parent,
+            input=answers,
+            capture_output=True,
+            text=True,
+            timeout=18,
+            check=False,
+        )
+
+    def output(self, *arguments: str, answers: str = "") -> str:
+        """The standard output of a command that must succeed."""
+        result = self.run(*arguments, answers=answers)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    def failure(self, *arguments: str, answers: str = "") -> str:
+        """The one line that a command which must fail prints on stderr."""
+        result = self.run(*arguments, answers=answers)
+        assert result.returncode == 1, (result.stdout, result.stderr)
+        lines = result.stderr.strip().splitlines()
+        assert lines and lines[-1].startswith("gateway: "), result.stderr
+        return lines[-1].removeprefix("gateway: ")
+
+    @contextmanager
+    def serve(self, *arguments: str) -> Iterator[Serving]:
+        """Start `gateway serve` on a free port and wait until it says that it serves."""
+        with subprocess.Popen(
+            [*_GATEWAY, "serve", "--bind", "127.0.0.1:0", *arguments],
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None and process.stderr is not None
+            banner = ""
+            for line in process.stdout:
+                banner += line
+                if "Ctrl-C" in line:
+                    break
+            else:
+                raise AssertionError(f"it did not start: {process.stderr.read()}")
+            url = re.search(r"address +(http://\S+?)(?:,|$)", banner, re.MULTILINE)
+            key = re.search(r"^ +key +(\S+)", banner, re.MULTILINE)
+            assert url is not None and key is not None, banner
+            try:
+                yield Serving(process, banner, url[1], None if key[1] == "none" else key[1])
+            finally:
+                process.kill()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        paths = [str(_TESTS), str(self.home.with_name("packages"))]
+        return {
+            **kept,
+            "HOME": str(self.home),
+            "GATEWAY_HOME": str(self.home),
+            "GATEWAY_PLUGINS": "none-at-all",
+            "GATEWAY_CREDENTIALS__STORE": "file",
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONWARNINGS": "error",
+            "TZ": "UTC",
+            **self.environ,
+        }
