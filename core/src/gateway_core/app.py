@@ -47,7 +47,7 @@ def create_app(runtime: Runtime, *, key: str | None) -> ASGIApp:
     guard = LocalGuard(
         app,
         key=key,
-        allowed_hosts=server.allowed_hosts,
+        allowed_hosts=[*server.allowed_hosts, *(address.host for address in server.addresses())],
         allowed_origins=server.allowed_origins,
         refuse=_refuse,
     )

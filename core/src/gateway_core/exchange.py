@@ -30,6 +30,7 @@ from gateway_core.grammar import GrammarChecker
 from gateway_core.http import read_body
 from gateway_core.logs import log_exchange
 from gateway_core.provider import Exchange, Route, UpstreamCall, UpstreamStream
+from gateway_core.redaction import redact, register_secret
 from gateway_core.request import Request
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ class Turn:
             return None
         credential = await self._runtime.credentials.fresh(self.route.provider)
         self.account = credential.account
+        register_secret(credential.access_token.get_secret_value())
         return credential
 
     async def _attempt(self, credential: "Credential | None", deliver: Deliver) -> None:
@@ -283,15 +285,22 @@ class Turn:
         if type(last) is End:
             self._record.usage = last.usage or self._record.usage
         elif type(last) is Fail:
-            self._record.error = last.error
+            self._record.error = _without_secrets(last.error)
 
     async def _give_up(
         self, error: GatewayError, deliver: Deliver, cause: BaseException | None = None
     ) -> None:
-        self._record.error = error
+        self._record.error = _without_secrets(error)
         if not self._answered:
             raise error from cause
         await deliver([Fail(error)])
+
+
+def _without_secrets(error: GatewayError) -> GatewayError:
+    """The same error; an upstream's words may quote what we sent it."""
+    error.message = redact(error.message)
+    error.args = (error.message,)
+    return error
 
 
 def _with_options(request: Request, route: Route) -> Request:

@@ -16,6 +16,7 @@ from gateway_core.cli.group import Failure, debug_wanted
 from gateway_core.cli.server import Server, listen, loop_factory
 from gateway_core.json import dumps_text
 from gateway_core.logs import configure_logging, register_secret
+from gateway_core.provider import Model
 from gateway_core.runtime import Runtime
 from gateway_core.settings import Settings, load_settings, local_key
 
@@ -110,7 +111,7 @@ def banner(runtime: Runtime, addresses: Sequence[Address], key: str | None) -> s
     lines = [f"gateway {version('gateway-core')} is serving", ""]
     lines += [f"  {name:{width}}  {text}" for name, text in rows]
     lines += [f"  note: {conflict}" for conflict in runtime.router.conflicts()]
-    first = next((ids[0] for ids in model_ids.values()), None)
+    first = next((model for _, model in runtime.router.models()), None)
     if first is None:
         lines += ["", "No model is available yet; run `gateway login` in another terminal."]
     else:
@@ -118,9 +119,13 @@ def banner(runtime: Runtime, addresses: Sequence[Address], key: str | None) -> s
     return "\n".join([*lines, "", "Ctrl-C stops it."])
 
 
-def _examples(url: str, key: str, model: str) -> list[str]:
-    body = dumps_text({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
-    quoted_key, quoted_model = shlex.quote(key), shlex.quote(model)
+def _examples(url: str, key: str, model: Model) -> list[str]:
+    body = dumps_text({"model": model.id, "messages": [{"role": "user", "content": "Hello"}]})
+    quoted_key, quoted_model = shlex.quote(key), shlex.quote(model.id)
+    # Claude Code takes an unknown model for one with a window of a million tokens.
+    window = (
+        f"CLAUDE_CODE_MAX_CONTEXT_TOKENS={model.context_window} " if model.context_window else ""
+    )
     provider = f'{{name="gateway",base_url="{url}/v1",env_key="GATEWAY_KEY",wire_api="responses"}}'
     return [
         "curl:",
@@ -130,7 +135,7 @@ def _examples(url: str, key: str, model: str) -> list[str]:
         f"  ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={quoted_key} "
         f"ANTHROPIC_MODEL={quoted_model} ANTHROPIC_SMALL_FAST_MODEL={quoted_model} "
         f"ANTHROPIC_DEFAULT_HAIKU_MODEL={quoted_model} "
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 claude",
+        f"{window}CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 claude",
         "Codex CLI:",
         f"  GATEWAY_KEY={quoted_key} codex -m {quoted_model} -c model_provider=gateway "
         f"-c {shlex.quote(f'model_providers.gateway={provider}')}",

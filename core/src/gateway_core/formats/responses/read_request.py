@@ -141,8 +141,10 @@ def _read_stop(body: JsonObject) -> list[str]:
 def _read_reasoning(body: JsonObject, notices: list[Notice]) -> ReasoningSpec:
     spec = optional(body, "reasoning", dict) or {}
     summary_key = "generate_summary" if spec.get("summary") is None else "summary"
+    effort = _one_of(spec, "effort", "reasoning.", EFFORTS, notices)
     return ReasoningSpec(
-        effort=_one_of(spec, "effort", "reasoning.", EFFORTS, notices),
+        enabled=False if effort == "none" else None,
+        effort=effort,
         summary=_one_of(spec, summary_key, "reasoning.", _SUMMARIES, notices),
     )
 

@@ -275,7 +275,7 @@ class _ItemWriter:
             item["name"] = call.name
         else:
             item |= self._names.fields(call.name, call.extras)
-        item[text_key] = call.arguments
+        item[text_key] = call.arguments or ("" if call.custom else "{}")
         return item | self._kept(call.extras, "name", "namespace")
 
     def _result(self, result: ToolResult, path: str) -> JsonObject:

@@ -197,8 +197,11 @@ class StreamWriter:
         return self._set_heads("response.reasoning_summary_text.delta", place)
 
     def _close(self, close: Close, status: str = "completed") -> None:
-        part, text = self._part, "".join(self._pieces)
+        part = self._part
+        if type(part) is ToolCall and not part.custom and not self._pieces:
+            self._say("{}")  # clients parse the arguments, and nothing is no JSON
         self._part = None
+        text = "".join(self._pieces)
         if type(part) is Text:
             self._close_text(part, text, close, status)
         elif type(part) is ToolCall:
@@ -261,10 +264,14 @@ class StreamWriter:
     def _replay(self, part: Text | Reasoning, text: str, close: Close) -> None:
         """A part known as a whole, said in the events of one that streams."""
         self._open(part)
+        self._say(text)
+        self._close(close)
+
+    def _say(self, text: str) -> None:
+        """A delta of the open part, off the hot path."""
         self._pieces.append(text)
         heads = self._heads or self._open_summary()
         self._push(heads[False] + to_json(text) + b',"sequence_number":%d}' % self._sequence)
-        self._close(close)
 
     def _end(self, end: End) -> None:
         if end.reason == "stop" and not self._items and not self._may_be_empty:
@@ -290,7 +297,8 @@ class StreamWriter:
             self._refused |= part.refusal
             return text_item(part, part.text, status="completed")
         if isinstance(part, ToolCall):
-            return call_item(part, part.arguments, self._names, status="completed")
+            text = part.arguments or ("" if part.custom else "{}")
+            return call_item(part, text, self._names, status="completed")
         return None if isinstance(part, ToolResult) else whole_item(part)
 
     def _place(self) -> JsonObject:

@@ -1,0 +1,234 @@
+"""An OAuth server for tests: scripted, strict, and on a real socket.
+
+It checks PKCE, spends codes once, rotates refresh tokens and revokes a login whose spent refresh
+token comes back, as the real ones do. Faults and device answers are queued by the test.
+"""
+
+import base64
+import hashlib
+import itertools
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from urllib.parse import parse_qsl, urlencode
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+__all__ = ["Fault", "IdentityProvider", "Tokens"]
+
+CLIENT_ID = "app_test"
+_GATE_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An answer that the token endpoint gives instead of its own."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A pair as granted."""
+
+    access: str
+    refresh: str
+
+
+class IdentityProvider:
+    """`with IdentityProvider() as provider:` serves at `provider.url` from a thread of its own.
+
+    faults: answers for the next token requests. device_answers: for the next device polls: an
+    OAuth error, or `granted`. deny: the error that the authorize page ends with. rotate: whether a
+    refresh brings a new refresh token. lifetime: seconds that access tokens live. refreshes: how
+    many refresh requests came in. requests: the fields of all token requests.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        app = Starlette(
+            routes=[
+                Route("/authorize", self._authorize),
+                Route("/token", self._token, methods=["POST"]),
+                Route("/device", self._device, methods=["POST"]),
+            ]
+        )
+        config = uvicorn.Config(app, lifespan="off", log_level="error", ws="none", http="h11")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        )
+
+    def reset(self) -> None:
+        """Forget everything, as a new provider; starting one takes longer than most tests."""
+        self.faults: deque[Fault] = deque()
+        self.device_answers: deque[str] = deque()
+        self.device_interval: object = 5
+        self.deny: str | None = None
+        self.rotate = True
+        self.lifetime: object = 3600
+        self.refreshes = 0
+        self.requests: list[dict[str, str]] = []
+        self.refresh_arrived = threading.Event()
+        self._gate = threading.Event()
+        self._gate.set()
+        self._numbers = itertools.count(1)
+        self._guard = threading.Lock()
+        self._codes: dict[str, tuple[str, str]] = {}  # code: challenge, redirect URI
+        self._live: dict[str, int] = {}  # refresh token: login
+        self._spent: dict[str, int] = {}
+
+    def __enter__(self) -> "IdentityProvider":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._gate.set()
+        self._server.should_exit = True
+        self._thread.join(_GATE_TIMEOUT)
+        self._socket.close()
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint."""
+        return f"{self.url}/token"
+
+    def log_in(self) -> Tokens:
+        """Tokens of a new login, without going through one."""
+        with self._guard:
+            return self._grant(next(self._numbers))
+
+    @contextmanager
+    def holding_answers(self) -> Iterator[None]:
+        """Let token requests in, but answer them only when the block ends."""
+        self._gate.clear()
+        try:
+            yield
+        finally:
+            self._gate.set()
+
+    def _grant(self, login: int) -> Tokens:
+        number = next(self._numbers)
+        tokens = Tokens(f"access-secret-{number}", f"refresh-secret-{number}")
+        self._live[tokens.refresh] = login
+        return tokens
+
+    async def _authorize(self, request: Request) -> Response:
+        query = request.query_params
+        answer = {"state": query["state"]}
+        if self.deny is not None:
+            answer |= {"error": self.deny, "error_description": "The user said no"}
+        else:
+            with self._guard:
+                code = f"code-secret-{next(self._numbers)}"
+                self._codes[code] = (query["code_challenge"], query["redirect_uri"])
+            answer["code"] = code
+        return RedirectResponse(f"{query['redirect_uri']}?{urlencode(answer)}", 302)
+
+    async def _device(self, request: Request) -> Response:
+        return JSONResponse(
+            {
+                "device_code": "device-secret-1",
+                "user_code": "ABCD-EFGH",
+                "verification_uri": f"{self.url}/activate",
+                "verification_uri_complete": f"{self.url}/activate?user_code=ABCD-EFGH",
+                "expires_in": 600,
+                "interval": self.device_interval,
+            }
+        )
+
+    async def _token(self, request: Request) -> Response:
+        if request.headers["content-type"] == "application/json":
+            fields: dict[str, str] = await request.json()
+        else:
+            fields = dict(parse_qsl((await request.body()).decode(), strict_parsing=True))
+        self.requests.append(fields)
+        if fields.get("grant_type") == "refresh_token":
+            self.refreshes += 1
+            self.refresh_arrived.set()
+        # The tokens rotate before the answer is held back: an answer that is lost is a login lost.
+        response = self._answer(fields)
+        await run_in_threadpool(self._gate.wait, _GATE_TIMEOUT)
+        return response
+
+    def _answer(self, fields: Mapping[str, str]) -> Response:
+        with self._guard:
+            if self.faults:
+                fault = self.faults.popleft()
+                headers = {"content-type": fault.content_type, **fault.headers}
+                return Response(fault.body, fault.status, headers)
+            if fields.get("client_id") != CLIENT_ID:
+                return _error("invalid_client", "unknown client", 401)
+            match fields.get("grant_type"):
+                case "authorization_code":
+                    return self._exchange(fields)
+                case "refresh_token":
+                    return self._refresh(fields)
+                case "urn:ietf:params:oauth:grant-type:device_code":
+                    return self._poll(fields)
+            return _error("unsupported_grant_type", "unknown grant")
+
+    def _exchange(self, fields: Mapping[str, str]) -> Response:
+        challenge, redirect_uri = self._codes.pop(fields["code"], ("", ""))
+        digest = hashlib.sha256(fields["code_verifier"].encode()).digest()
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != challenge:
+            return _error("invalid_grant", f"code {fields['code']} is not valid")
+        if redirect_uri != fields["redirect_uri"]:
+            return _error("invalid_grant", "redirect_uri differs")
+        return self._granted(self._grant(next(self._numbers)))
+
+    def _refresh(self, fields: Mapping[str, str]) -> Response:
+        token = fields["refresh_token"]
+        login = self._live.get(token)
+        if login is None:
+            stolen = self._spent.get(token)
+            self._live = {live: of for live, of in self._live.items() if of != stolen}
+            return _error("invalid_grant", f"refresh token {token} has been revoked")
+        if self.rotate:
+            del self._live[token]
+            self._spent[token] = login
+            return self._granted(self._grant(login))
+        return JSONResponse(
+            {"access_token": f"access-secret-{next(self._numbers)}", "expires_in": self.lifetime}
+        )
+
+    def _poll(self, fields: Mapping[str, str]) -> Response:
+        if fields["device_code"] != "device-secret-1":
+            return _error("invalid_grant", "unknown device code")
+        answer = self.device_answers.popleft()
+        if answer == "granted":
+            return self._granted(self._grant(next(self._numbers)))
+        return _error(answer, f"device {fields['device_code']}: {answer}")
+
+    def _granted(self, tokens: Tokens) -> Response:
+        return JSONResponse(
+            {
+                "access_token": tokens.access,
+                "refresh_token": tokens.refresh,
+                "token_type": "Bearer",
+                "expires_in": self.lifetime,
+            }
+        )
+
+
+def _error(code: str, description: str, status: int = 400) -> Response:
+    return JSONResponse({"error": code, "error_description": description}, status)
