@@ -1,18 +1,16 @@
-"""Where the gateway keeps its files, and how private files are written.
+"""Where the gateway keeps its files.
 
 Knows no content: settings, credentials and logs decide what they put there.
 """
 
 import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
-__all__ = ["Paths", "create_private", "find_paths", "make_private_folder", "write_private"]
+__all__ = ["Paths", "find_paths"]
 
 _APP = "gateway"
 
@@ -60,66 +58,3 @@ def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
         logs=folders.user_log_path,
         cache=folders.user_cache_path,
     )
-
-
-def make_private_folder(folder: Path) -> None:
-    """Create a folder that only its owner can enter; one that exists keeps its mode."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a 0600 file durably and atomically: a reader sees the old content or the new, whole.
-
-    A symbolic link is followed, so that a linked settings file stays a link.
-    """
-    path = Path(os.path.realpath(path))
-    make_private_folder(path.parent)
-    temporary = _write_temporary(path, data)
-    try:
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def create_private(path: Path, data: bytes) -> bool:
-    """Write a 0600 file unless it exists; False when another process was first.
-
-    The file never shows up empty or half written, where the file system knows hard links.
-    """
-    make_private_folder(path.parent)
-    temporary = _write_temporary(path, data)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    except OSError:  # no hard links here (FAT, some network and mobile file systems)
-        return _create_exclusively(path, data)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return True
-
-
-def _write_temporary(path: Path, data: bytes) -> Path:
-    """A synced 0600 file beside `path` (mkstemp creates files with that mode)."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
-    return Path(name)
-
-
-def _create_exclusively(path: Path, data: bytes) -> bool:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(data)
-    return True

@@ -24,7 +24,8 @@ from pydantic import (
 )
 
 from gateway_core.addresses import Address, expand_addresses, parse_address
-from gateway_core.paths import Paths, create_private, find_paths, write_private
+from gateway_core.paths import Paths, find_paths
+from gateway_core.private_files import create_private, write_private
 from gateway_core.settings_file import SettingsError, TomlFile
 from gateway_core.settings_layers import Origin, explain_invalid, gather
 

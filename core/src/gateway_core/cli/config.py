@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from gateway_core.cli.common import command_settings, echo_json
 from gateway_core.cli.group import Failure
-from gateway_core.paths import find_paths, write_private
+from gateway_core.paths import find_paths
 from gateway_core.plugins import PluginSet
+from gateway_core.private_files import write_private
 from gateway_core.settings import (
     Settings,
     SettingsError,

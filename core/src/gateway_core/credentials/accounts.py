@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway_core.credentials.file_store import write_private
 from gateway_core.credentials.store import StoreUnavailable
 from gateway_core.json import dumps, loads_object
+from gateway_core.private_files import write_private
 
 __all__ = ["Accounts", "AccountsFile"]
 

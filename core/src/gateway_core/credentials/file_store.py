@@ -7,7 +7,6 @@ Knows about durability and permissions; knows nothing of locking or freshness, w
 import contextlib
 import logging
 import os
-import secrets
 import stat
 import sys
 import time
@@ -21,12 +20,12 @@ from gateway_core.credentials.store import (
     load_credential,
 )
 from gateway_core.errors import LoginRequired
+from gateway_core.private_files import TEMPORARY_SUFFIX, remove_private, write_private
 
-__all__ = ["FileStore", "write_private"]
+__all__ = ["FileStore"]
 
 _log = logging.getLogger(__name__)
 _ABANDONED_AFTER = 3600.0
-_REPLACE_TRIES = 20
 
 
 class FileStore:
@@ -89,10 +88,7 @@ class FileStore:
         """Remove the file; no error when there is none."""
         path = self._path(key)
         try:
-            path.unlink(missing_ok=True)
-            _sync_folder(self.folder)
-        except FileNotFoundError:
-            return
+            remove_private(path)
         except OSError as error:
             raise _unavailable("remove", path, error) from error
 
@@ -103,51 +99,10 @@ class FileStore:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if stat.S_IMODE(self.folder.stat().st_mode) & 0o077:
             self.folder.chmod(0o700)
-        for left_over in self.folder.glob(".*.tmp"):
+        for left_over in self.folder.glob(f".*{TEMPORARY_SUFFIX}"):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - left_over.stat().st_mtime > _ABANDONED_AFTER:
                     left_over.unlink()
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Replace the file by `data`: mode 0600 from its first byte, all or nothing, and on disk when
-    this returns. Raises `OSError`.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _replace(source: Path, target: Path) -> None:
-    for _ in range(_REPLACE_TRIES):
-        try:
-            os.replace(source, target)
-            return
-        except PermissionError:
-            # Windows refuses while another process has the target open, which is never for long.
-            if sys.platform != "win32":
-                raise
-        time.sleep(0.02)
-    os.replace(source, target)
-
-
-def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read(path: Path) -> Credential | None:
