@@ -60,9 +60,11 @@ def said(text: str, *annotations: JsonObject) -> JsonObject:
 
 
 def sse(*events: JsonObject) -> bytes:
-    """The events as a stream."""
+    """The events as a stream; one without type has no name either."""
     return b"".join(
-        b"event: %b\ndata: %b\n\n" % (str(item["type"]).encode(), dumps(item)) for item in events
+        b"%bdata: %b\n\n"
+        % (b"event: %b\n" % item["type"].encode() if item.get("type") else b"", dumps(item))
+        for item in events
     )
 
 

@@ -86,9 +86,8 @@ class PartWriter:
     def take(self) -> list[Event]:
         """The events since the last call."""
         events = self._events
-        if events:
-            self._events = []
-            self._started = True
+        self._events = []
+        self._started = self._started or bool(events)
         return events
 
     def begin(self, id: str | None = None, model: str | None = None) -> None:
