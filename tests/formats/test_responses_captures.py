@@ -37,7 +37,7 @@ EMPTY_FIELDS = ("annotations", "logprobs")
 
 def recordings() -> dict[str, tuple[JsonObject, Mapping[str, str]]]:
     """Bodies and headers of all recordings; a WebSocket frame counts as a body."""
-    found = {}
+    found: dict[str, tuple[JsonObject, Mapping[str, str]]] = {}
     for pattern in ("codex-*.json", "openai-python-*-responses-*.json"):
         for path in sorted(CAPTURES.glob(pattern)):
             recorded = loads_object(path.read_bytes())
