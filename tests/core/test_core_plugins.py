@@ -176,7 +176,7 @@ class Raising(LineProvider):
         self._error = error
 
     @hookimpl
-    def gateway_translate(self) -> UpstreamCall:
+    def gateway_translate(self, request: Request, route: Route) -> UpstreamCall:
         raise self._error
 
 

@@ -1,6 +1,6 @@
 """Who owns a model name: the order of rules, each with its explanation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ ALPHA = LineProvider(
 BETA = LineProvider("beta", models=[Model("small"), Model("shared")], login="browser")
 FREE = LineProvider("aaa-free", models=[Model("free-1")])
 
-MakeRouter = Callable[..., "Router"]
+MakeRouter = Callable[..., Awaitable[Router]]
 
 
 @pytest.fixture

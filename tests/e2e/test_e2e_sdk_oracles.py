@@ -5,14 +5,17 @@ it gets when it does not stream. Ids and times differ from answer to answer and 
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 from pydantic import BaseModel
 
 from support.corpus import ANSWERS
 from support.replay import ReplayProvider, all_at_once, one_by_one
-from support.server import Gateway, running_gateway
+from support.server import running_gateway
 
 _ASK = "Go on."
 _CALLS = ("tool_use", "function", "custom")
@@ -20,56 +23,65 @@ _OURS = frozenset({"id", "created", "created_at", "completed_at"})
 _ADDED = frozenset({"parsed", "parsed_arguments", "parsed_output", "index"})
 
 
+@dataclass(slots=True)
+class Clients:
+    """Both SDKs, connected to one gateway."""
+
+    anthropic: anthropic.Anthropic
+    openai: openai.OpenAI
+
+
 @pytest.fixture(scope="module", params=[one_by_one, all_at_once])
-def gateway(
+def clients(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    """Serves the corpus, with each answer in as many upstream reads as it has events, or in one."""
+) -> Iterator[Clients]:
+    """In front of the corpus, each answer in as many upstream reads as it has events, or in one."""
     home = tmp_path_factory.mktemp("home")
     provider = ReplayProvider(split=request.param)
-    with running_gateway(home, extra_plugins=[provider]) as gateway:
-        yield gateway
+    with (
+        running_gateway(home, extra_plugins=[provider]) as gateway,
+        gateway.anthropic() as anthropic_client,
+        gateway.openai() as openai_client,
+    ):
+        yield Clients(anthropic_client, openai_client)
 
 
-def anthropic_messages(gateway: Gateway, model: str) -> tuple[BaseModel, BaseModel]:
+def anthropic_messages(clients: Clients, model: str) -> tuple[BaseModel, BaseModel]:
     """The streamed and the plain answer in the Anthropic format."""
-    with gateway.anthropic() as client:
-        plain = client.messages.create(
-            model=model, max_tokens=100, messages=[{"role": "user", "content": _ASK}]
-        )
-        with client.messages.stream(
-            model=model, max_tokens=100, messages=[{"role": "user", "content": _ASK}]
-        ) as stream:
-            return stream.get_final_message(), plain
+    messages = clients.anthropic.messages
+    plain = messages.create(
+        model=model, max_tokens=100, messages=[{"role": "user", "content": _ASK}]
+    )
+    with messages.stream(
+        model=model, max_tokens=100, messages=[{"role": "user", "content": _ASK}]
+    ) as stream:
+        return stream.get_final_message(), plain
 
 
-def chat_completions(gateway: Gateway, model: str) -> tuple[BaseModel, BaseModel]:
+def chat_completions(clients: Clients, model: str) -> tuple[BaseModel, BaseModel]:
     """The streamed and the plain answer in the Chat Completions format."""
-    with gateway.openai() as client:
-        plain = client.chat.completions.create(
-            model=model, messages=[{"role": "user", "content": _ASK}]
-        )
-        with client.chat.completions.stream(
-            model=model,
-            messages=[{"role": "user", "content": _ASK}],
-            stream_options={"include_usage": True},
-        ) as stream:
-            # get_final_completion() would refuse answers that were cut or filtered.
-            return stream.until_done().current_completion_snapshot, plain
+    completions = clients.openai.chat.completions
+    plain = completions.create(model=model, messages=[{"role": "user", "content": _ASK}])
+    with completions.stream(
+        model=model,
+        messages=[{"role": "user", "content": _ASK}],
+        stream_options={"include_usage": True},
+    ) as stream:
+        # get_final_completion() would refuse answers that were cut or filtered.
+        return stream.until_done().current_completion_snapshot, plain
 
 
-def responses(gateway: Gateway, model: str) -> tuple[BaseModel, BaseModel]:
+def responses(clients: Clients, model: str) -> tuple[BaseModel, BaseModel]:
     """The streamed and the plain answer in the Responses format."""
-    with gateway.openai() as client:
-        plain = client.responses.create(model=model, input=_ASK)
-        with client.responses.stream(model=model, input=_ASK) as stream:
-            for event in stream:
-                if event.type == "response.incomplete":  # get_final_response() would refuse it
-                    return event.response, plain
-            return stream.get_final_response(), plain
+    plain = clients.openai.responses.create(model=model, input=_ASK)
+    with clients.openai.responses.stream(model=model, input=_ASK) as stream:
+        for event in stream:
+            if event.type == "response.incomplete":  # get_final_response() would refuse it
+                return event.response, plain
+        return stream.get_final_response(), plain
 
 
-Ask = Callable[[Gateway, str], tuple[BaseModel, BaseModel]]
+Ask = Callable[[Clients, str], tuple[BaseModel, BaseModel]]
 
 
 def _comparable(message: BaseModel) -> Any:
@@ -90,6 +102,6 @@ def _without(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.parametrize("ask", [anthropic_messages, chat_completions, responses])
-def test_streamed_equals_plain(gateway: Gateway, ask: Ask, name: str) -> None:
-    streamed, plain = ask(gateway, f"replay-{name}")
+def test_streamed_equals_plain(clients: Clients, ask: Ask, name: str) -> None:
+    streamed, plain = ask(clients, f"replay-{name}")
     assert _comparable(streamed) == _comparable(plain)
