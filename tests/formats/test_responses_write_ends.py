@@ -136,7 +136,7 @@ def test_a_failure_never_completes_an_open_call() -> None:
             "Try again in 3s.",
         ),
         (QuotaExhausted("used up"), "insufficient_quota", "used up"),
-        (Overloaded("busy"), "server_is_overloaded", "busy"),
+        (Overloaded("busy", code="server_is_overloaded"), "server_overloaded", "busy"),
         (InvalidRequest("wrong"), "invalid_prompt", "wrong"),
         (InvalidRequest("no", code="cyber_policy"), "cyber_policy", "no"),
         (UpstreamFailed("broken"), "server_error", "broken"),

@@ -136,12 +136,13 @@ def outcome_of(reason: StopReason, *, refused: bool, extras: Extras | None) -> J
 def failure_of(error: GatewayError) -> JsonObject:
     """The `error` of a failed response, with the codes that Codex CLI acts on.
 
-    It retries after the delay that it finds in the message of a rate limit, and it must not repeat
-    a request that is wrong in itself.
+    It retries after the delay that it finds in the message of a rate limit, it must not repeat a
+    request that is wrong in itself, and it gives up on `server_is_overloaded` (seen in 0.169), so a
+    passing overload goes under another name.
     """
     shown = error_object(error)
     if error.kind == "overloaded":
-        shown["code"] = "server_is_overloaded"
+        shown["code"] = "server_overloaded"
     elif error.kind in ("invalid_request", "unsupported") and error.code is None:
         shown["code"] = "invalid_prompt"
     elif error.kind == "rate_limited" and error.retry_after is not None:
