@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,11 @@ class NoHooks:
     plugin_name = "broken"
 
 
+@dataclass
+class Unhashable(_Base):
+    """A dataclass with `eq` has no hash."""
+
+
 class BadId:
     plugin_name = "broken"
 
@@ -135,6 +141,7 @@ class BadId:
         (ExitsOnConstruction(), "bye"),
         (NoHooks(), "implements no hook"),
         (BadId(), "'Not An Id'"),
+        (Unhashable(), "unhashable type: 'Unhashable'"),
         (_Base(), "must implement gateway_models, gateway_translate, gateway_decoder"),
         (LineProvider("broken", contract=CONTRACT + 1), f"contract {CONTRACT + 1}"),
     ],

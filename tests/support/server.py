@@ -1,6 +1,7 @@
 """The real application on a real socket, in a thread of this process."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ __all__ = ["KEY", "Gateway", "running_gateway"]
 
 KEY = "local-secret"
 _PATIENCE_SECONDS = 15
+_TLS = ssl.create_default_context()
+"""Never used, but a client would read all certificates again for each test."""
 
 
 @dataclass(slots=True)
@@ -35,11 +38,15 @@ class Gateway:
 
     def http(self) -> httpx.Client:
         """A plain client that sends the key."""
-        return httpx.Client(base_url=self.url, headers=self.headers, timeout=_PATIENCE_SECONDS)
+        return httpx.Client(
+            base_url=self.url, headers=self.headers, timeout=_PATIENCE_SECONDS, verify=_TLS
+        )
 
     def async_http(self) -> httpx.AsyncClient:
         """The same for asynchronous tests."""
-        return httpx.AsyncClient(base_url=self.url, headers=self.headers, timeout=_PATIENCE_SECONDS)
+        return httpx.AsyncClient(
+            base_url=self.url, headers=self.headers, timeout=_PATIENCE_SECONDS, verify=_TLS
+        )
 
     def openai(self) -> openai.OpenAI:
         """The real SDK; without retries, so that each failure is seen."""
