@@ -75,7 +75,7 @@ class Catalogue:
         """Ask the provider for its models. Raises its `GatewayError`; the old list then stays."""
         relay = self._relays[provider]
         transport = self._transports.get(provider, credential.account if credential else None)
-        models = list(await relay.models(credential, transport.http))
+        models = list(await relay.models(credential, transport))
         self._models[provider] = models
         self._fetched_at[provider] = time.time()
         await asyncio.to_thread(self._remember, provider, models)
@@ -89,7 +89,7 @@ class Catalogue:
         try:
             async with asyncio.timeout(_STATIC_WAIT_SECONDS):
                 transport = self._transports.get(id, None)
-                self._models[id] = list(await relay.models(None, transport.http))
+                self._models[id] = list(await relay.models(None, transport))
         except (GatewayError, TimeoutError) as error:
             log.warning("no model list from provider %s: %s", id, error or type(error).__name__)
 

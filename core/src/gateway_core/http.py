@@ -125,7 +125,8 @@ class Transport:
         except Exception as error:
             raise _failure(error, place, self._network.connect_timeout) from error
         try:
-            yield _HTTPStream(response, place)
+            with _woken_when_closed(response):
+                yield _HTTPStream(response, place)
         except BaseException:
             response.close()
             raise
@@ -181,6 +182,41 @@ class Transport:
         task = asyncio.get_running_loop().create_task(_read_to_end(response))
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
+
+
+@contextmanager
+def _woken_when_closed(response: "aiohttp.ClientResponse") -> Iterator[None]:
+    """End a read when the connection goes: aiohttp 3.14 closes it on a malformed chunk without
+    waking who waits for the body.
+    """
+    connection = response.connection
+    protocol = None if connection is None else connection.protocol
+    closed = None if protocol is None else protocol.closed
+    if closed is None:
+        yield
+        return
+
+    def wake(closed: "asyncio.Future[None]") -> None:
+        # Asking for the error also keeps asyncio from reporting it as never retrieved.
+        cause = None if closed.cancelled() else closed.exception()
+        content = response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(cause or ConnectionError("the connection was closed"))
+
+    closed.add_done_callback(wake)
+    try:
+        yield
+    finally:
+        if not closed.done():
+            closed.remove_done_callback(wake)
+            closed.remove_done_callback(_retrieve)  # the one of an earlier answer
+            closed.add_done_callback(_retrieve)
+
+
+def _retrieve(closed: "asyncio.Future[None]") -> None:
+    """Take note of why an idle connection closed, or asyncio reports it as never retrieved."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 class _HTTPStream:

@@ -115,6 +115,8 @@ class Runtime:
 
     async def _keep_models_fresh(self) -> None:
         """Until cancelled: notice logins of other processes, refresh lists that grew old."""
+        if any(relay.streams_http for relay in self.plugins.providers.values()):
+            await asyncio.to_thread(self.transports.warm_up)
         retry_at: dict[str, float] = {}
         loop = asyncio.get_running_loop()
         while True:
