@@ -11,7 +11,8 @@ from gateway_core.errors import (
     UpstreamProtocol,
     UpstreamTimeout,
 )
-from gateway_core.http import Transport, map_httpx_error, translate_http_errors
+from gateway_core.http import Transport
+from gateway_core.http_errors import map_httpx_error, translate_http_errors
 from gateway_core.provider import UpstreamCall
 from support.raw_upstream import Serve, read, whole
 
