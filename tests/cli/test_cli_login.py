@@ -1,9 +1,6 @@
-"""`gateway login`, `logout`, `refresh` and `status`."""
-
-import json
+"""`gateway login`, `logout` and `refresh`."""
 
 import pytest
-from dirty_equals import IsInt, IsStr
 
 from support.command import GatewayCommand
 
@@ -101,51 +98,6 @@ def test_a_refresh_that_fails_ends_with_an_error(logged_in: GatewayCommand) -> N
 
 def test_refresh_without_a_login_names_the_next_command(acme: GatewayCommand) -> None:
     said = acme.failure("refresh", "acme")
-    assert said == "not logged in to acme; run `gateway login acme`"
-
-
-def test_status_shows_plan_limits_and_the_server(logged_in: GatewayCommand) -> None:
-    logged_in.environ["GATEWAY_BIND"] = "127.0.0.1:1"
-    lines = [line.strip() for line in logged_in.output("status").splitlines()]
-    assert lines == [
-        IsStr(regex=r"gateway 0\.1\.0, logins kept in: file.*"),
-        "http://127.0.0.1:1  not running; start it with `gateway serve`",
-        "",
-        "acme (Acme)  logged in as anna@acme.test",
-        IsStr(regex=r"token ends 20\S+ \S+ \(in 1 h 59 min\) and is renewed by itself"),
-        "plan plus",
-        "limit 5h: 42 % left, resets in 3 h 05 min",
-        "limit weekly: -",
-        "warning: card expires",
-    ]
-
-
-def test_status_speaks_json(logged_in: GatewayCommand) -> None:
-    logged_in.environ["GATEWAY_BIND"] = "127.0.0.1:1"
-    shown = logged_in.output("status", "--json")
-    assert "canary" not in shown
-    facts = json.loads(shown)
-    assert facts["servers"] == [{"url": "http://127.0.0.1:1", "state": "nothing"}]
-    (acme,) = facts["providers"]
-    assert acme["logged_in"] is True
-    assert acme["account_id"] == "anna"
-    assert acme["token"] == {
-        "expires_at": IsStr(regex=r"20.*\+00:00"),
-        "expires_at_local": IsStr(),
-        "expires_at_in_seconds": IsInt(gt=7000, lt=7201),
-    }
-    assert acme["account"]["plan"] == "plus"
-    assert acme["rate_limits"][1] == {
-        "name": "weekly",
-        "remaining_percent": None,
-        "reset_at": None,
-    }
-    assert acme["warnings"] == ["card expires"]
-
-
-def test_status_of_a_provider_that_is_not_logged_in_fails(acme: GatewayCommand) -> None:
-    assert acme.run("status").returncode == 0
-    said = acme.failure("status", "acme")
     assert said == "not logged in to acme; run `gateway login acme`"
 
 

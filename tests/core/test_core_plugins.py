@@ -219,6 +219,8 @@ async def test_an_optional_hook_nobody_implements_is_unsupported(settings: Setti
             await plugins.providers["lines"].refresh(credential, http)
         assert await plugins.providers["lines"].account(credential, http) is None
         assert await plugins.providers["lines"].logout(credential, http) is False
+    with pytest.raises(Unsupported, match="imports no logins"):
+        await plugins.providers["lines"].import_login()
 
 
 class AddsHeader:

@@ -111,6 +111,23 @@ def test_tools_of_a_namespace_stand_alone_and_remember_it() -> None:
     ]
 
 
+def test_a_hosted_tool_in_a_namespace_remembers_it() -> None:
+    group = {"type": "namespace", "name": "crm"}
+    assert read({**group, "tools": [{"type": "web_search"}]}) == [
+        HostedTool(
+            "web_search",
+            "web_search",
+            extras={"responses": {"type": "web_search", "namespace": group}},
+        )
+    ]
+
+
+@pytest.mark.parametrize("kind", ["function", "custom", "web_search"])
+def test_a_stray_namespace_beside_a_tool_means_nothing(kind: str) -> None:
+    (tool,) = read({"type": kind, "name": "f", "namespace": []})
+    assert "namespace" not in (tool.extras or {}).get("responses", {})
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [

@@ -295,6 +295,17 @@ def test_hosted_calls_of_the_history() -> None:
     ]
 
 
+def test_an_image_that_the_model_made_is_a_generated_one() -> None:
+    assert items(assistant(IMAGE)) == [
+        {
+            "type": "image_generation_call",
+            "status": "completed",
+            "result": "iVBO",
+            "output_format": "png",
+        }
+    ]
+
+
 def test_items_of_this_format_go_back_whole() -> None:
     item = {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"}
     assert items(assistant(Foreign("responses", "compaction", item))) == [item]

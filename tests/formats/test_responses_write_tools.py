@@ -123,6 +123,7 @@ def test_an_upstream_without_namespaces_gets_flat_names() -> None:
         (ToolChoice("tool", ["f"]), {"type": "function", "name": "f"}),
         (ToolChoice("tool", ["patch"]), {"type": "custom", "name": "patch"}),
         (ToolChoice("tool", ["web_search"]), {"type": "web_search"}),
+        (ToolChoice("tool", ["wiki"]), {"type": "mcp", "server_label": "wiki"}),
         (
             ToolChoice("tool", ["f", "web_search"], required_among=False),
             {
@@ -135,7 +136,9 @@ def test_an_upstream_without_namespaces_gets_flat_names() -> None:
 )
 def test_the_choice_of_tools(choice: ToolChoice, written: object) -> None:
     tools = FunctionTool("f", None, SCHEMA), CustomTool("patch", None)
-    body = with_tools(*tools, HostedTool("web_search", "web_search"), choice=choice)
+    wiki = HostedTool("mcp", "wiki", extras={"responses": {"type": "mcp", "server_label": "wiki"}})
+    search = HostedTool("web_search", "web_search")
+    body = with_tools(*tools, search, wiki, choice=choice)
     assert body["tool_choice"] == written
 
 

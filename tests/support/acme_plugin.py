@@ -1,13 +1,14 @@
 """A provider with a login, for tests of the command line in a process of its own.
 
-The login asks for a key and makes an account of it. `refuse` as the key is declined; an account
-named `stuck` cannot be refreshed, one named `bound` cannot be revoked. The model `acme-2` is always
-busy.
+The login asks for a key and makes an account of it; an import reads the key from a file. `refuse`
+as the key is declined; an account named `stuck` cannot be refreshed, one named `bound` cannot be
+revoked. The model `acme-2` is always busy.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -74,6 +75,14 @@ class AcmeProvider:
         return _credential(key, "access-canary-1", datetime.now(UTC) + timedelta(hours=2))
 
     @hookimpl
+    def gateway_import(self, source: Path | None) -> Credential:
+        path = source or Path.home() / "acme-key"
+        if not path.exists():
+            raise LoginRequired(f"there is no {path}; run `gateway login acme`")
+        name = path.read_text().strip()
+        return _credential(name, "access-canary-3", datetime.now(UTC) + timedelta(hours=2))
+
+    @hookimpl
     async def gateway_refresh(self, credential: Credential) -> Credential:
         if credential.account == "stuck":
             raise LoginRequired("acme refused; run `gateway login acme`")
@@ -91,7 +100,17 @@ class AcmeProvider:
             RateWindow("5h", 42.0, datetime.now(UTC) + timedelta(hours=3, minutes=5, seconds=30)),
             RateWindow("weekly"),
         ]
-        return Account(id="a-1", plan="plus", rate_windows=windows, warnings=["card expires"])
+        return Account(
+            id="a-1",
+            name="Home",
+            structure="personal",
+            plan="plus",
+            subscription_active=True,
+            subscription_until=datetime(2040, 1, 2, 3, 4, tzinfo=UTC),
+            credits_balance=12.5,
+            rate_windows=windows,
+            warnings=["card expires"],
+        )
 
 
 def _credential(account: str, token: str, expires_at: datetime) -> Credential:

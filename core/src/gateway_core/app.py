@@ -6,6 +6,7 @@ here are the routes, the small endpoints beside them, and errors for paths that 
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,15 +15,16 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway_core.endpoint import Generate, id_headers, read_json, send_error, send_json
+from gateway_core.endpoint import Generate, send_error
+from gateway_core.errands import JsonEndpoint, compact_conversation, token_counting
 from gateway_core.errors import GatewayError, InvalidRequest, ModelNotFound, NotFound
-from gateway_core.exchange import Turn
 from gateway_core.formats import anthropic, chat, models, responses
 from gateway_core.formats.base import ClientFormat
 from gateway_core.json import JsonObject, dumps
 from gateway_core.local_auth import LocalGuard, headers_of
+from gateway_core.painting import generate_images
 from gateway_core.runtime import Runtime
-from gateway_core.tokens import in_thread
+from gateway_core.status import gather_status, refresh_facts, refresh_logins, status_facts
 
 __all__ = ["create_app"]
 
@@ -30,15 +32,23 @@ __all__ = ["create_app"]
 def create_app(runtime: Runtime, *, key: str | None) -> ASGIApp:
     """The ASGI application. `key` is the local API key; None asks clients for none."""
     server = runtime.settings.server
+    serve = partial(JsonEndpoint, runtime)
+    count_messages = token_counting(anthropic.read_count_request, anthropic.count_body)
+    count_input = token_counting(responses.read_count_request, responses.count_body)
     routes = [
         Route("/", _hello, methods=["GET", "HEAD"]),
         Route("/healthz", _healthy, methods=["GET", "HEAD"]),
         Route("/api/hello", _hello, methods=["GET", "HEAD"]),
         Route("/v1/messages", Generate(runtime, anthropic.FORMAT), methods=["POST"]),
-        Route("/v1/messages/count_tokens", _CountTokens(runtime), methods=["POST"]),
+        _post("/v1/messages/count_tokens", serve(anthropic.FORMAT, count_messages)),
         Route("/v1/chat/completions", Generate(runtime, chat.FORMAT), methods=["POST"]),
         Route("/v1/responses", Generate(runtime, responses.FORMAT), methods=["POST"]),
         Route("/v1/responses", _no_websocket, methods=["GET"]),
+        _post("/v1/responses/compact", serve(responses.FORMAT, compact_conversation)),
+        _post("/v1/responses/input_tokens", serve(responses.FORMAT, count_input)),
+        _post("/v1/images/generations", serve(chat.FORMAT, generate_images, name="images")),
+        Route("/v1/status", _status(runtime), methods=["GET"]),
+        Route("/v1/auth/refresh", _refresh(runtime), methods=["POST"]),
         Route("/v1/models", _models(runtime), methods=["GET"]),
         Route("/v1/models/{id:path}", _model(runtime), methods=["GET"]),
     ]
@@ -52,6 +62,10 @@ def create_app(runtime: Runtime, *, key: str | None) -> ASGIApp:
         refuse=_refuse,
     )
     return _with_request_id(guard)
+
+
+def _post(path: str, endpoint: JsonEndpoint) -> Route:
+    return Route(path, endpoint, methods=["POST"])
 
 
 def _with_request_id(app: ASGIApp) -> ASGIApp:
@@ -106,28 +120,6 @@ async def _no_websocket(request: HttpRequest) -> HttpResponse:
     return HttpResponse(dumps(body), 426, media_type="application/json")
 
 
-class _CountTokens:
-    """`POST /v1/messages/count_tokens`: local, and never on the event loop."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked_with: Mapping[str, str] = scope["gateway.headers"]
-        id: str = scope["gateway.request_id"]
-        try:
-            limit = self._runtime.settings.server.max_body_bytes
-            body = await read_json(receive, asked_with, limit)
-            request = anthropic.read_count_request(body, asked_with)
-            count = Turn(self._runtime, request, id).token_counter()
-            tokens = await in_thread(count)
-        except GatewayError as error:
-            await send_error(send, anthropic.FORMAT, error, id)
-            return
-        headers = [*id_headers(id), (b"content-type", b"application/json")]
-        await send_json(send, 200, anthropic.count_body(tokens), headers)
-
-
 _Endpoint = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
@@ -166,6 +158,34 @@ def _model(runtime: Runtime) -> _Endpoint:
         return _json(write(*found, id=name))
 
     return retrieve_model
+
+
+def _status(runtime: Runtime) -> _Endpoint:
+    """`GET /v1/status`: logins, plans, limits. `?provider=` for one, `?offline=1` to ask none."""
+
+    async def show_status(request: HttpRequest) -> HttpResponse:
+        query = request.query_params
+        offline = query.get("offline", "").lower() in ("1", "true", "yes")
+        try:
+            logins = await gather_status(runtime, query.get("provider"), offline=offline)
+            return _json(await status_facts(runtime, logins))
+        except GatewayError as error:
+            return _error(chat.FORMAT, error, request)
+
+    return show_status
+
+
+def _refresh(runtime: Runtime) -> _Endpoint:
+    """`POST /v1/auth/refresh`: new tokens for all logins, or for those of `?provider=`."""
+
+    async def refresh(request: HttpRequest) -> HttpResponse:
+        try:
+            outcomes = await refresh_logins(runtime, request.query_params.get("provider"))
+            return _json(refresh_facts(outcomes))
+        except GatewayError as error:
+            return _error(chat.FORMAT, error, request)
+
+    return refresh
 
 
 def _json(value: JsonObject) -> HttpResponse:

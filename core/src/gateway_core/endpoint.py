@@ -8,7 +8,7 @@ protocol and no provider at all.
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,18 +19,28 @@ from gateway_core.events import End, Event, Fail
 from gateway_core.exchange import Turn
 from gateway_core.formats.base import ClientFormat, StreamWriter
 from gateway_core.json import JsonObject, dumps, loads
-from gateway_core.parts import Collector
 
 if TYPE_CHECKING:
     from gateway_core.runtime import Runtime
 
-__all__ = ["Generate", "id_headers", "read_json", "send_error", "send_json"]
+__all__ = [
+    "CLIENT_LEFT",
+    "ClientLeftError",
+    "Generate",
+    "client_watched",
+    "id_headers",
+    "read_json",
+    "send_error",
+    "send_json",
+    "turn_headers",
+]
 
 log = logging.getLogger(__name__)
 
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 CLIENT_LEFT = 499
+"""The status in the log of a request whose client did not wait for the answer."""
 LONGEST_NOTICE_HEADER = 2000
 _PERMANENT = frozenset(
     {"login_required", "forbidden", "model_not_found", "quota_exhausted", "unsupported"}
@@ -59,9 +69,9 @@ class Generate:
         answer = _Answer(send, self._format, turn)
         error_seen: GatewayError | None = None
         try:
-            async with _client_watched(receive, answer):
+            async with client_watched(receive, lambda: answer.finished):
                 error_seen = await self._serve(turn, answer)
-        except _ClientLeftError:
+        except ClientLeftError:
             answer.status = CLIENT_LEFT
         finally:
             turn.finish(self._format.name, answer.status, error_seen)
@@ -94,19 +104,12 @@ class Generate:
             await turn.run(deliver)
 
     async def _collect(self, turn: Turn, answer: "_Answer") -> None:
-        collector = Collector()
-
-        async def deliver(events: Sequence[Event]) -> None:
-            collector.feed(events)
-            if collector.done:
-                writer = self._format.writer(turn.request, turn.request.model)
-                await answer.whole(writer.body(collector.response))
-
-        async with self._watchdog(turn, None):
-            await turn.run(deliver)
+        response = await turn.collect()
+        writer = self._format.writer(turn.request, turn.request.model)
+        await answer.whole(writer.body(response))
 
     @asynccontextmanager
-    async def _watchdog(self, turn: Turn, answer: "_Answer | None") -> AsyncIterator[None]:
+    async def _watchdog(self, turn: Turn, answer: "_Answer") -> AsyncIterator[None]:
         """Beside the turn: the idle limit, the first-event gate and the pings."""
         task = asyncio.create_task(self._watch(turn, answer))
         try:
@@ -114,27 +117,27 @@ class Generate:
         finally:
             task.cancel()
 
-    async def _watch(self, turn: Turn, answer: "_Answer | None") -> None:
+    async def _watch(self, turn: Turn, answer: "_Answer") -> None:
         server = self._runtime.settings.server
         loop = asyncio.get_running_loop()
         ping_at = loop.time() + min(server.first_event_wait, server.ping_interval)
         while True:
-            wait = turn.check_idle()
-            if answer is not None:
-                wait = min(wait, ping_at - loop.time())
+            wait = min(turn.check_idle(), ping_at - loop.time())
             await asyncio.sleep(max(wait, 0.001))
-            if answer is not None and loop.time() >= ping_at:
+            if loop.time() >= ping_at:
                 silent_since = await answer.ping_if_silent(server.ping_interval)
                 ping_at = silent_since + server.ping_interval
 
 
-class _ClientLeftError(Exception):
+class ClientLeftError(Exception):
     """The client closed the connection before its answer was complete."""
 
 
 @asynccontextmanager
-async def _client_watched(receive: Receive, answer: "_Answer") -> AsyncIterator[None]:
-    """Cancels the body of the block, and so its upstream, when the client leaves."""
+async def client_watched(receive: Receive, finished: Callable[[], bool]) -> AsyncIterator[None]:
+    """Cancels the body of the block, and so its upstream, when the client leaves before it is
+    `finished`; the block then raises `ClientLeftError`.
+    """
     turn = asyncio.current_task()
     assert turn is not None
     left = False
@@ -143,7 +146,7 @@ async def _client_watched(receive: Receive, answer: "_Answer") -> AsyncIterator[
         nonlocal left
         while (await receive())["type"] != "http.disconnect":
             pass
-        if not answer.finished:
+        if not finished():
             left = True
             turn.cancel()
 
@@ -154,7 +157,7 @@ async def _client_watched(receive: Receive, answer: "_Answer") -> AsyncIterator[
         if not left:
             raise
         turn.uncancel()
-        raise _ClientLeftError from None
+        raise ClientLeftError from None
     finally:
         watcher.cancel()
 
@@ -199,7 +202,7 @@ class _Answer:
     async def whole(self, body: JsonObject) -> None:
         """The answer of a client that does not stream."""
         self.finished = True
-        headers = _turn_headers(self._turn, b"application/json")
+        headers = turn_headers(self._turn, b"application/json")
         await send_json(self._send, 200, body, headers)
 
     async def fail(self, error: GatewayError) -> None:
@@ -215,7 +218,7 @@ class _Answer:
 
     async def _start(self, content_type: bytes) -> None:
         self._started = True
-        headers = _turn_headers(self._turn, content_type)
+        headers = turn_headers(self._turn, content_type)
         headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
@@ -263,7 +266,7 @@ async def send_error(
     send: Send, format: ClientFormat, error: GatewayError, id: str, turn: Turn | None = None
 ) -> None:
     """An error as a whole HTTP answer in the format's dialect."""
-    headers = id_headers(id) if turn is None else _turn_headers(turn, None)
+    headers = id_headers(id) if turn is None else turn_headers(turn, None)
     headers.append((b"content-type", b"application/json"))
     if error.retry_after is not None:
         headers.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
@@ -277,7 +280,8 @@ def id_headers(id: str) -> _Headers:
     return [(b"x-request-id", id.encode()), (b"request-id", id.encode())]
 
 
-def _turn_headers(turn: Turn, content_type: bytes | None) -> _Headers:
+def turn_headers(turn: Turn, content_type: bytes | None) -> _Headers:
+    """The headers of an answer: its id, who gave it, and what the user should learn."""
     headers = id_headers(turn.id)
     if content_type is not None:
         headers.append((b"content-type", content_type))

@@ -1,8 +1,9 @@
 """The canonical event stream: what every upstream is decoded into and every client is written from.
 
 Grammar (checked by `gateway_core.grammar`):
-`Begin? ((Open Delta* Close | Whole) | UsageSeen | NoticeSeen | Tick)* (End | Fail)`, with indexes
-from 0 without gaps, one part open at a time, and nothing after the last event.
+`Begin? ((Open Delta* Close | Whole) | UsageSeen | NoticeSeen | Tick | Partial)* (End | Fail)`, with
+indexes from 0 without gaps, one part open at a time, and nothing after the last event. What has no
+index may also stand between the events of a part.
 """
 
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ __all__ = [
     "Notice",
     "NoticeSeen",
     "Open",
+    "Partial",
     "StopReason",
     "StreamedPart",
     "Tick",
@@ -147,6 +149,19 @@ class Tick:
 
 
 @dataclass(slots=True)
+class Partial:
+    """A picture on its way: what the hosted call `id` has so far, before it comes as a `Whole`.
+
+    `number` counts from 0 for each call. Nothing depends on it; writers that cannot show it leave
+    it out.
+    """
+
+    id: str
+    number: int
+    media: Media
+
+
+@dataclass(slots=True)
 class End:
     """The answer is complete. `stop_sequence` is the one that was hit, when known."""
 
@@ -164,4 +179,6 @@ class Fail:
     error: GatewayError
 
 
-Event: TypeAlias = Begin | Open | Delta | Close | Whole | UsageSeen | NoticeSeen | Tick | End | Fail
+Event: TypeAlias = (
+    Begin | Open | Delta | Close | Whole | UsageSeen | NoticeSeen | Tick | Partial | End | Fail
+)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gateway_core.compaction import SummaryToItem, as_summary_request, asks_for_compaction
 from gateway_core.custom_tools import RestoreCustomTools, bridged_custom_tools
 from gateway_core.degrade import degrade
 from gateway_core.errors import (
@@ -25,13 +26,27 @@ from gateway_core.errors import (
     UpstreamProtocol,
     UpstreamTimeout,
 )
-from gateway_core.events import Begin, End, Event, Fail, NoticeSeen, Open, Usage, UsageSeen, Whole
+from gateway_core.events import (
+    Begin,
+    End,
+    Event,
+    Fail,
+    Notice,
+    NoticeSeen,
+    Open,
+    Partial,
+    Usage,
+    UsageSeen,
+    Whole,
+)
 from gateway_core.grammar import GrammarChecker
 from gateway_core.http import read_body
 from gateway_core.logs import log_exchange
+from gateway_core.parts import Collector, Response
 from gateway_core.provider import Exchange, Route, UpstreamCall, UpstreamStream
 from gateway_core.redaction import redact, register_secret
 from gateway_core.request import Request
+from gateway_core.seals import without_seals
 
 if TYPE_CHECKING:
     from gateway_core.credentials.store import Credential
@@ -47,6 +62,8 @@ Deliver = Callable[[Sequence[Event]], Awaitable[None]]
 RETRIES = 2
 BACKOFF_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 5.0
+UNREADABLE_SEAL = "invalid_encrypted_content"
+_ANSWERS = (Open, Whole, Partial)
 
 
 @dataclass(slots=True)
@@ -81,6 +98,7 @@ class Turn:
         self._relay: Relay | None = None
         self._asked = request
         self._bridged: frozenset[str] = frozenset()
+        self._summarises = False
         self._begun = False
         self._answered = False
         self._loop = asyncio.get_running_loop()
@@ -102,6 +120,9 @@ class Turn:
             capabilities = route.model_info.capabilities
         title = f"{route.provider}/{route.model}"
         asked = _with_options(self.request, route)
+        if asks_for_compaction(asked) and not capabilities.native_compaction:
+            asked = as_summary_request(asked)
+            self._summarises = True
         self._asked, notices = degrade(asked, capabilities, title)
         self._bridged = bridged_custom_tools(self.request, capabilities)
         self.notices += notices
@@ -129,6 +150,27 @@ class Turn:
                 or f"the answer was not complete after {total:g} s ([timeouts] total)"
             )
             await self._give_up(error, deliver, timeout)
+
+    async def collect(self) -> Response:
+        """The whole answer, for a client that does not stream. Raises as `run` does, and the error
+        of an answer that broke off.
+        """
+        collector = Collector()
+
+        async def deliver(events: Sequence[Event]) -> None:
+            collector.feed(events)
+
+        async def watch() -> None:
+            while True:
+                wait = self.check_idle()
+                await asyncio.sleep(wait)
+
+        watcher = asyncio.create_task(watch())
+        try:
+            await self.run(deliver)
+        finally:
+            watcher.cancel()
+        return collector.response
 
     def check_idle(self) -> float:
         """Called by the turn's watchdog: ends the wait for an upstream that is silent for too long.
@@ -174,7 +216,8 @@ class Turn:
     async def _attempts(self, deliver: Deliver) -> None:
         credential = await self._credential()
         renewed = False
-        for attempt in range(RETRIES + 1):
+        attempt = 0
+        while True:
             try:
                 await self._attempt(credential, deliver)
                 return
@@ -186,11 +229,28 @@ class Turn:
                     renewed = True
                     credential = await self._runtime.credentials.refreshed(credential)
                     continue
+                if error.code == UNREADABLE_SEAL and self._drop_seals():
+                    continue
                 wait = _wait_before_retry(error, attempt)
                 if wait is None:
                     await self._give_up(error, deliver)
                     return
+            attempt += 1
             await asyncio.sleep(wait)
+
+    def _drop_seals(self) -> bool:
+        """Go on without sealed reasoning; False when there is none left to drop."""
+        without = without_seals(self._asked)
+        if without is self._asked:
+            return False
+        self._asked = without
+        self.notices.append(
+            Notice(
+                "dropped_reasoning_state",
+                "the upstream could not read earlier reasoning, so it was left out",
+            )
+        )
+        return True
 
     async def _credential(self) -> "Credential | None":
         assert self.route is not None and self._relay is not None
@@ -222,6 +282,7 @@ class Turn:
         assert self.route is not None and self._relay is not None
         decoder = self._relay.decoder(call, self.route, stream.headers)
         restore = RestoreCustomTools(self._bridged) if self._bridged else None
+        summary = SummaryToItem() if self._summarises else None
         checker = GrammarChecker() if log.isEnabledFor(logging.DEBUG) else None
         held: list[Event] = []
         reader = aiter(stream)
@@ -246,6 +307,8 @@ class Turn:
                 raise self._relay.bug("gateway_decoder", error) from error
             if restore is not None:
                 events = restore.feed(events)
+            if summary is not None:
+                events = summary.feed(events)
             if not events:
                 continue
             last = type(events[-1])
@@ -253,7 +316,7 @@ class Turn:
             self._note(events)
             if not self._answered:
                 held += events
-                if not (ended or any(type(event) in (Open, Whole) for event in events)):
+                if not (ended or any(type(event) in _ANSWERS for event in events)):
                     continue
                 events, held = self._release(held), []
             await deliver(events)
@@ -264,7 +327,7 @@ class Turn:
     def _release(self, held: list[Event]) -> list[Event]:
         """The first batch; raises when it fails before any part, so that it can be tried again."""
         last = held[-1]
-        answered = any(type(event) in (Open, Whole) for event in held)
+        answered = any(type(event) in _ANSWERS for event in held)
         if type(last) is Fail and not answered:
             raise last.error
         self._answered = True

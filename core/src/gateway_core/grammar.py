@@ -6,8 +6,8 @@ takes events one by one and raises `GrammarError` with the rule that was broken.
 
 from collections.abc import Iterable
 
-from gateway_core.content import Reasoning, Text, ToolCall
-from gateway_core.events import Begin, Close, Delta, End, Event, Fail, Open, Whole
+from gateway_core.content import HostedCall, Reasoning, Text, ToolCall
+from gateway_core.events import Begin, Close, Delta, End, Event, Fail, Open, Partial, Whole
 
 __all__ = ["GrammarChecker", "GrammarError", "check_stream"]
 
@@ -17,9 +17,10 @@ class GrammarError(AssertionError):
 
 
 class GrammarChecker:
-    """`Begin? ((Open Delta* Close | Whole) | UsageSeen | NoticeSeen | Tick)* (End | Fail)`.
+    """Holds events to the grammar that `gateway_core.events` writes down.
 
-    A `Fail` may cut an open part; an `End` may not. Indexes count from 0 without gaps.
+    A `Fail` may cut an open part; an `End` may not. Indexes count from 0 without gaps. The partial
+    pictures of a call come in order, and none after the call itself.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,8 @@ class GrammarChecker:
         self._started = False
         self._last: Event | None = None
         self._call_ids: set[str] = set()
+        self._partials: dict[str, int] = {}
+        self._complete: set[str] = set()
 
     def check(self, events: Iterable[Event]) -> None:
         """Take the next events. Raises `GrammarError`."""
@@ -59,8 +62,15 @@ class GrammarChecker:
             case Close(index):
                 self._require(index == self._open, event, "Close belongs to the open part")
                 self._open = None
-            case Whole(index):
+            case Whole(index, part):
                 self._take_index(index, event)
+                if isinstance(part, HostedCall):
+                    self._complete.add(part.id)
+            case Partial(id, number):
+                self._require(id not in self._complete, event, "Partial comes before its call")
+                expected = self._partials.get(id, 0)
+                self._require(number == expected, event, f"the next number is {expected}")
+                self._partials[id] = number + 1
             case End():
                 self._require(self._open is None, event, "End comes after everything is closed")
         self._started = True

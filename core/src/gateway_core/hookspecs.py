@@ -12,6 +12,7 @@ wrapper sees the awaitable, not its outcome, and returns a new awaitable.
 
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -71,6 +72,16 @@ class GatewaySpec:
         """Lead a person through a login. `method` is `auto`, `browser`, `device` or `paste`.
 
         Asynchronous. Raises `LoginRequired` when the person or the provider declines.
+        """
+
+    @hookspec(firstresult=True)
+    def gateway_import(self, source: Path | None, settings: "BaseModel") -> "Credential":
+        """A credential from what another program keeps, asked for by a person: never otherwise may
+        a plugin read other programs' logins. `source` is what followed `--from`, not expanded; None
+        means the usual place.
+
+        Optional, and called in a worker thread. Raises `LoginRequired` that says what to do when
+        there is nothing to import.
         """
 
     @hookspec(firstresult=True)

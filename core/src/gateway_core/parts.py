@@ -12,6 +12,7 @@ from gateway_core.content import (
     Citation,
     Extras,
     Foreign,
+    Media,
     Part,
     Reasoning,
     Seal,
@@ -29,6 +30,7 @@ from gateway_core.events import (
     Notice,
     NoticeSeen,
     Open,
+    Partial,
     StopReason,
     StreamedPart,
     Tick,
@@ -65,6 +67,7 @@ class PartWriter:
         "_index",
         "_key",
         "_next",
+        "_partials",
         "_started",
         "_tool",
         "_tools",
@@ -82,6 +85,7 @@ class PartWriter:
         self._tools = 0
         self._held: dict[Hashable, _Held] = {}
         self._implicit: set[Hashable] = set()
+        self._partials: dict[str, int] = {}
 
     def take(self) -> list[Event]:
         """The events since the last call."""
@@ -188,6 +192,13 @@ class PartWriter:
         """Something the user should be able to learn."""
         if not self.ended:
             self._events.append(NoticeSeen(Notice(code, message)))
+
+    def partial(self, id: str, media: Media) -> None:
+        """The next picture on the way to the hosted call `id`."""
+        if not self.ended:
+            number = self._partials.get(id, 0)
+            self._partials[id] = number + 1
+            self._events.append(Partial(id, number, media))
 
     def tick(self) -> None:
         """The upstream is alive."""

@@ -5,12 +5,14 @@ while it introduces itself is left out and reported with its reason; the others 
 `Relay` calls the hooks of a provider.
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pluggy
@@ -143,6 +145,7 @@ class PluginSet:
         report("active", hooks=hooks, provider=provider.info.id, title=provider.info.title)
 
     def _register(self, plugin: object, name: str) -> tuple[str, ...]:
+        hash(plugin)  # pluggy keeps plugins in sets, and would fail on it much later
         self._manager.register(plugin, name)
         self._manager.check_pending()
         callers = self._manager.get_hookcallers(plugin) or []
@@ -240,6 +243,19 @@ class Relay:
         )
         return credential
 
+    async def import_login(self, source: Path | None = None) -> "Credential":
+        """The login that another program keeps. Raises `Unsupported` when the provider knows of
+        none.
+        """
+        credential: Credential | None = await asyncio.to_thread(
+            self._call, "gateway_import", source=source, settings=self.settings
+        )
+        if credential is None:
+            raise Unsupported(
+                f"provider {self.info.id!r} imports no logins; run `gateway login {self.info.id}`"
+            )
+        return credential
+
     async def refresh(self, credential: "Credential", http: "httpx.AsyncClient") -> "Credential":
         """A fresh credential for a stale one."""
         fresh: Credential = await self._await(
@@ -263,13 +279,23 @@ class Relay:
         return None if awaitable is None else await self.guard("gateway_account", awaitable)
 
     async def models(
-        self, credential: "Credential | None", http: "httpx.AsyncClient"
+        self, credential: "Credential | None", transport: "Transport"
     ) -> Sequence[Model]:
-        """The provider's models."""
+        """The provider's models. The HTTP client is made only for a plugin that asks for it."""
+        hook = "gateway_models"
+        wanted = any("http" in hookimpl.argnames for hookimpl in self._implementations(hook))
         models: Sequence[Model] = await self._await(
-            "gateway_models", credential=credential, http=http, settings=self.settings
+            hook,
+            credential=credential,
+            http=transport.http if wanted else None,
+            settings=self.settings,
         )
         return models
+
+    @property
+    def streams_http(self) -> bool:
+        """Whether the provider leaves opening the upstream to the core."""
+        return len(self._implementations("gateway_open")) == 1
 
     def claim(self, name: str) -> Claim | None:
         """The model that a name outside all lists means here, or None."""
@@ -341,6 +367,9 @@ class Relay:
         )
         return answer
 
+    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        return self._callers[hook].get_hookimpls()
+
     def _call(self, hook: str, **arguments: Any) -> Any:
         try:
             return self._callers[hook](**arguments)
@@ -357,7 +386,7 @@ class Relay:
 
     async def guard(self, hook: str, awaitable: Awaitable[T]) -> T:
         """Await what a hook returned, with its failures in our terms."""
-        from gateway_core.http import translate_http_errors
+        from gateway_core.http_errors import translate_http_errors
 
         try:
             with translate_http_errors(self.info.title):

@@ -42,6 +42,8 @@ class Capabilities:
     sampling: names of `Sampling` fields that are passed on.
     efforts: reasoning efforts accepted, ascending; empty when reasoning cannot be asked for.
     media_urls: whether media may be given by URL rather than inline.
+    native_compaction: whether the upstream knows the `compaction_trigger` of the Responses format
+    and takes its own `compaction` items back; otherwise the gateway asks the model for a summary.
     """
 
     input: frozenset[str] = frozenset({"text", "image", "document"})
@@ -55,12 +57,16 @@ class Capabilities:
     verbosity: bool = False
     sampling: frozenset[str] = frozenset({"max_output_tokens", "temperature", "top_p", "stop"})
     efforts: tuple[str, ...] = ("low", "medium", "high")
+    native_compaction: bool = False
 
 
 @dataclass(slots=True, frozen=True)
 class Model:
     """A model as listed. Facts that are unknown stay None; `capabilities` overrides the
     provider's.
+
+    `private` is what only the provider understands (which API variant serves the model); it is
+    kept with the list and never shown to clients.
     """
 
     id: str
@@ -73,6 +79,7 @@ class Model:
     default_effort: str | None = None
     created: datetime | None = None
     capabilities: Capabilities | None = None
+    private: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)
@@ -137,14 +144,20 @@ class RateWindow:
 
 @dataclass(slots=True, frozen=True)
 class Account:
-    """What a provider tells about the account behind a credential; None where it does not."""
+    """What a provider tells about the account behind a credential; None where it does not.
+
+    structure: what kind of account it is, in the provider's words (`personal`, `workspace`).
+    """
 
     id: str | None = None
     name: str | None = None
     email: str | None = None
+    structure: str | None = None
     plan: str | None = None
+    subscription_active: bool | None = None
     subscription_until: datetime | None = None
     credits_balance: float | None = None
+    credits_unlimited: bool = False
     rate_windows: Sequence[RateWindow] = ()
     warnings: Sequence[str] = ()
 

@@ -4,6 +4,8 @@ Imports only click and the standard library: `gateway --help` and the help of ev
 quick, whatever is installed.
 """
 
+from pathlib import Path
+
 import click
 
 from gateway_core.cli.group import GatewayGroup
@@ -108,6 +110,32 @@ def login(provider: str | None, method: str | None, label: str | None) -> None:
     from gateway_core.cli.login import log_in
 
     log_in(provider, method or "auto", label)
+
+
+@cli.command("import")
+@click.argument("provider")
+@click.option(
+    "--from",
+    "source",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Where the other program keeps its login, if not in the usual place.",
+)
+@click.option("--label", help="What to call the account.")
+def import_command(provider: str, source: Path | None, label: str | None) -> None:
+    """Take over the login of a provider's official program.
+
+    Only this command ever reads what another program keeps. What can be imported depends on the
+    provider.
+
+    \b
+    Example:
+      gateway import codex
+      gateway import codex --from ~/.codex/auth.json
+    """
+    from gateway_core.cli.login import import_login
+
+    import_login(provider, source, label)
 
 
 @cli.command()

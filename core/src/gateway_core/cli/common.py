@@ -11,6 +11,7 @@ import click
 from gateway_core.cli.group import Failure, debug_wanted
 from gateway_core.logs import configure_logging
 from gateway_core.settings import LogSettings, Settings, load_settings, local_key
+from gateway_core.status import local_time
 
 __all__ = [
     "command_settings",
@@ -62,11 +63,6 @@ def known_key(settings: Settings) -> str | None:
     ):
         return local_key(settings)
     return None
-
-
-def local_time(moment: datetime) -> str:
-    """A time as the person's clock shows it."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def time_left(moment: datetime, now: datetime | None = None) -> str:

@@ -1,7 +1,8 @@
-"""`gateway login`, `logout` and `refresh`: a person's part in the life of credentials."""
+"""`gateway login`, `import`, `logout` and `refresh`: a person's part in the life of credentials."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import click
 
@@ -10,10 +11,12 @@ from gateway_core.cli.group import Failure
 from gateway_core.credentials.prompt import TerminalPrompt
 from gateway_core.credentials.store import Credential
 from gateway_core.errors import GatewayError, LoginRequired
-from gateway_core.logs import register_secret
+from gateway_core.redaction import redact
 from gateway_core.runtime import Runtime
+from gateway_core.status import RefreshOutcome, hide_credential
+from gateway_core.status import refresh_logins as refresh_all
 
-__all__ = ["log_in", "log_out", "refresh_logins"]
+__all__ = ["import_login", "log_in", "log_out", "refresh_logins"]
 
 _METHODS = {
     "none": "needs no login",
@@ -29,6 +32,11 @@ def log_in(provider: str | None, method: str, label: str | None) -> None:
     method: `auto`, `browser`, `device` or `paste`. label: what to call the account.
     """
     run(_list_providers() if provider is None else _log_in(provider, method, label))
+
+
+def import_login(provider: str, source: Path | None, label: str | None) -> None:
+    """Take over the login that another program keeps; `source` None means its usual place."""
+    run(_import_login(provider, source, label))
 
 
 def log_out(provider: str, account: str | None) -> None:
@@ -99,14 +107,26 @@ async def _log_in(provider: str, method: str, label: str | None) -> None:
         http = runtime.transports.get(provider).http
         prompt = _Prompt(provider, headless=True if method == "paste" else None)
         credential = await relay.login(prompt, http, method)
-        _hide(credential)
-        if label:
-            credential = credential.model_copy(update={"label": label})
-        await runtime.credentials.put(credential)
-        await runtime.credentials.set_active(provider, credential.account)
+        await _keep(runtime, credential, label, "logged in to")
+
+
+async def _import_login(provider: str, source: Path | None, label: str | None) -> None:
+    async with _runtime() as runtime:
+        relay = runtime.plugins.providers[find_provider(provider, runtime.plugins.providers)]
+        credential = await relay.import_login(source)
+        await _keep(runtime, credential, label, "imported the login of")
+
+
+async def _keep(runtime: Runtime, credential: Credential, label: str | None, done: str) -> None:
+    """Store a new login, let its account serve, and say so."""
+    hide_credential(credential)
+    if label:
+        credential = credential.model_copy(update={"label": label})
+    await runtime.credentials.put(credential)
+    await runtime.credentials.set_active(credential.provider, credential.account)
     end = credential.expires_at
     ends = f"; the token ends {local_time(end)}" if end and not credential.refresh_token else ""
-    click.echo(f"logged in to {provider} as {_name(credential)}{ends}")
+    click.echo(f"{done} {credential.provider} as {_name(credential)}{ends}")
     click.echo("A running gateway uses it at once; otherwise start one with `gateway serve`.")
 
 
@@ -132,7 +152,7 @@ async def _revoke(runtime: Runtime, provider: str, account: str) -> None:
     try:
         credential = await runtime.credentials.stored(provider, account)
         if credential is not None:
-            _hide(credential)
+            hide_credential(credential)
             await relay.logout(credential, runtime.transports.get(provider, account).http)
     except GatewayError as error:
         click.echo(f"note: not revoked at the provider: {error.message}", err=True)
@@ -142,50 +162,23 @@ async def _refresh_logins(provider: str | None) -> None:
     async with _runtime() as runtime:
         if provider is not None:
             find_provider(provider, runtime.plugins.providers)
-        keys = [
-            key
-            for key in await runtime.credentials.keys()
-            if key.provider in runtime.plugins.providers and provider in (None, key.provider)
-        ]
-        if not keys:
-            name = provider or "any provider"
-            raise Failure(
-                f"not logged in to {name}; run `gateway login {provider or ''}".rstrip() + "`"
-            )
-        failures = 0
-        for key in keys:
-            try:
-                click.echo(
-                    f"{key.provider}  {await _refreshed(runtime, key.provider, key.account)}"
-                )
-            except GatewayError as error:
-                failures += 1
-                click.echo(f"{key.provider}  {key.account}: {error.message}", err=True)
-    if failures:
+        outcomes = await refresh_all(runtime, provider)
+    for outcome in outcomes:
+        click.echo(f"{outcome.provider}  {_told(outcome)}", err=outcome.error is not None)
+    if failures := sum(outcome.error is not None for outcome in outcomes):
         raise Failure(
-            f"{failures} of {len(keys)} logins could not be refreshed; see `gateway status`"
+            f"{failures} of {len(outcomes)} logins could not be refreshed; see `gateway status`"
         )
 
 
-async def _refreshed(runtime: Runtime, provider: str, account: str) -> str:
-    stored = await runtime.credentials.stored(provider, account)
-    if stored is None:
-        return f"{account}: gone meanwhile"
-    _hide(stored)
-    if stored.refresh_token is None:
-        return f"{_name(stored)}: has nothing to refresh"
-    fresh = await runtime.credentials.refreshed(stored)
-    _hide(fresh)
-    until = f", good until {local_time(fresh.expires_at)}" if fresh.expires_at else ""
-    return f"{_name(fresh)}: refreshed{until}"
-
-
-def _hide(credential: Credential) -> None:
-    """Have the credential's secrets redacted from every log line and error of this process."""
-    hidden = [credential.access_token, credential.refresh_token, *credential.secrets.values()]
-    for secret in hidden:
-        if secret is not None:
-            register_secret(secret.get_secret_value())
+def _told(outcome: RefreshOutcome) -> str:
+    name = outcome.label or outcome.account
+    if outcome.error is not None:
+        return f"{outcome.account}: {redact(outcome.error.message)}"
+    if outcome.fresh is None:
+        return f"{name}: has nothing to refresh"
+    end = outcome.fresh.expires_at
+    return f"{name}: refreshed" + (f", good until {local_time(end)}" if end else "")
 
 
 def _name(credential: Credential) -> str:

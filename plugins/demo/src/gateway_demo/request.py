@@ -25,6 +25,7 @@ __all__ = ["ISSUER", "find_prompt", "write_program"]
 ISSUER = "demo"
 _CHARACTERS_PER_TOKEN = 4
 _QUOTED = 80
+_MOST_PARTIALS = 3
 
 
 def write_program(
@@ -96,7 +97,7 @@ def _replayed_seals(request: Request) -> list[str]:
 def _complete_steps(steps: list[JsonObject], request: Request) -> list[JsonObject]:
     """Add what depends on the request: ids and kinds of calls, and token counts if none are set."""
     custom = {tool.name for tool in request.tools if isinstance(tool, CustomTool)}
-    hosted = {tool.kind for tool in request.tools if isinstance(tool, HostedTool)}
+    hosted = {tool.kind: tool for tool in request.tools if isinstance(tool, HostedTool)}
     numbers = count(1)
     complete = []
     for step in steps:
@@ -106,11 +107,17 @@ def _complete_steps(steps: list[JsonObject], request: Request) -> list[JsonObjec
                 id = f"call_{len(request.messages)}_{next(numbers)}"
                 step = {**step, "id": id, "custom": step["name"] in custom}
             case "image":
-                step = {**step, "hosted": "image_generation" in hosted}
+                tool = hosted.get("image_generation")
+                step = {**step, "hosted": tool is not None, "partials": _partial_images(tool)}
         complete.append(step)
     if not any(step["do"] == "usage" for step in steps):
         complete.append({"do": "usage", **_estimated_usage(steps, request)})
     return complete
+
+
+def _partial_images(tool: HostedTool | None) -> int:
+    wanted = tool.options.get("partial_images") if tool is not None else 0
+    return min(wanted, _MOST_PARTIALS) if isinstance(wanted, int) else 0
 
 
 def _estimated_usage(steps: list[JsonObject], request: Request) -> JsonObject:

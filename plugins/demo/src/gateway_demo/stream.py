@@ -76,6 +76,9 @@ class DemoDecoder:
                 writer.close(part, seal)
             case "search":
                 writer.whole(part, _search_call(f"search_{part}", line["query"]))
+            case "partial":
+                picture = Media("image", "image/png", data=line["data"])
+                writer.partial(f"image_{part}", picture)
             case "image":
                 writer.whole(part, _image_part(f"image_{part}", line))
             case "usage":

@@ -21,6 +21,7 @@ __all__ = ["DemoStream", "open_stream"]
 
 _READ = 4096
 _ARGUMENTS = 16
+_GREY = {"colour": "#808080"}
 
 
 @dataclass(slots=True, frozen=True)
@@ -99,6 +100,9 @@ def _perform(model: str, steps: list[JsonObject], delay: float) -> Iterator[byte
                     yield data[start : start + _READ]
                     yield 0.0
             case "image":
+                for _ in range(step["partials"]):
+                    yield _line(type="partial", part=part, data=_picture({**step, **_GREY}))
+                    yield delay
                 yield _line(**step | {"type": "image", "part": part, "data": _picture(step)})
             case "wait":
                 yield float(step["seconds"])

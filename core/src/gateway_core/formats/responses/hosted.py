@@ -6,14 +6,23 @@ and in a request to an upstream.
 
 from typing import Any
 
-from gateway_core.content import HostedCall
+from gateway_core.content import HostedCall, Media
 from gateway_core.formats.responses.schema import FORMAT_NAME, extras_of, kept_fields
 from gateway_core.json import JsonObject, dumps_text, loads
 
-__all__ = ["HOSTED_ITEMS", "image_item", "read_hosted", "search_item"]
+__all__ = [
+    "HOSTED_ITEMS",
+    "image_item",
+    "partial_image",
+    "read_hosted",
+    "read_partial_image",
+    "search_item",
+]
 
 HOSTED_ITEMS = {"web_search_call": "web_search", "image_generation_call": "image_generation"}
 """Item types of hosted calls, with the canonical name of the tool."""
+
+_PARTIAL_FACTS = ("size", "quality", "background")
 
 
 def read_hosted(item: JsonObject, fallback_id: str) -> HostedCall:
@@ -54,6 +63,23 @@ def image_item(call: HostedCall) -> JsonObject:
     if isinstance(prompt, str):
         item["revised_prompt"] = prompt
     return item
+
+
+def read_partial_image(event: JsonObject) -> Media | None:
+    """The picture in a `partial_image` event; None when there is none in it."""
+    data = event.get("partial_image_b64")
+    if not isinstance(data, str) or not data:
+        return None
+    facts = {key: event[key] for key in _PARTIAL_FACTS if isinstance(event.get(key), str)}
+    extras = {FORMAT_NAME: facts} if facts else None
+    return Media("image", _image_type(event), data=data, extras=extras)
+
+
+def partial_image(media: Media) -> JsonObject:
+    """What a `partial_image` event says of the picture itself."""
+    facts = {key: value for key, value in extras_of(media.extras).items() if key in _PARTIAL_FACTS}
+    format = (media.type or "image/png").removeprefix("image/")
+    return {"partial_image_b64": media.data, "output_format": format, **facts}
 
 
 def _read_search(item: JsonObject, id: str) -> HostedCall:
@@ -108,17 +134,20 @@ def _action(call: HostedCall, *, titles: bool) -> JsonObject:
 
 def _read_image(item: JsonObject, id: str) -> HostedCall:
     data = item.get("result")
-    format = item.get("output_format")
-    media_type = f"image/{format if isinstance(format, str) and format else 'png'}"
     prompt = item.get("revised_prompt")
     consumed = ("type", "id", "status", "result", "output_format", "revised_prompt")
     return HostedCall(
         id,
         "image_generation",
         dumps_text({"prompt": prompt} if isinstance(prompt, str) else {}),
-        {"media_type": media_type, "data": data} if isinstance(data, str) and data else None,
+        {"media_type": _image_type(item), "data": data} if isinstance(data, str) and data else None,
         extras=kept_fields(item, consumed),
     )
+
+
+def _image_type(fields: JsonObject) -> str:
+    format = fields.get("output_format")
+    return f"image/{format if isinstance(format, str) and format else 'png'}"
 
 
 def _arguments(call: HostedCall) -> JsonObject:

@@ -44,6 +44,7 @@ ID_PREFIXES = {
     "custom_tool_call": "ctc",
     "web_search_call": "ws",
     "image_generation_call": "ig",
+    "compaction": "cmp",
 }
 """How the id of an item starts, by type; Codex CLI and the vendor's service go by it."""
 

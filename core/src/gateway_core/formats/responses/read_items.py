@@ -3,12 +3,14 @@
 Items are smaller than messages: what the model said in one turn (reasoning, calls, texts) joins one
 assistant message, and outputs that follow one another join one user message. Texts of the model
 keep their item's `id`, `status` and `phase` in their own extras. System and developer messages
-stay where they are. Items without a canonical form become `Foreign`, on the side they belong to.
+stay where they are. A summary that the gateway made is told to the model as a text of the user.
+Items without a canonical form become `Foreign`, on the side they belong to.
 """
 
 from typing import Any
 
 from gateway_core import seals
+from gateway_core.compaction import read_summary
 from gateway_core.content import (
     Extras,
     Foreign,
@@ -99,6 +101,8 @@ class _Conversation:
                 self._result(_read_output(item, path))
             case "reasoning":
                 self._assistant(_read_reasoning(item, path))
+            case "compaction" | "compaction_summary" if text := _read_compaction(item, path):
+                self._add(Message("user", [Text(text)]))
             case _ if kind in HOSTED_ITEMS:
                 optional(item, "action", dict, path)
                 self._assistant([read_hosted(item, f"item_{index}")])
@@ -193,6 +197,16 @@ def _read_output(item: JsonObject, path: str) -> ToolResult:
         custom=item["type"] == "custom_tool_call_output",
         extras=kept_fields(item, ("type", "call_id", "output")),
     )
+
+
+def _read_compaction(item: JsonObject, path: str) -> str | None:
+    """What our own compaction item says; None for an item that only its service can read."""
+    opaque = optional(item, "encrypted_content", str, path) or ""
+    try:
+        return read_summary(opaque)
+    except ValueError as error:
+        at = f"{path}encrypted_content"
+        raise InvalidRequest(f"{at}: {error}", param=at) from error
 
 
 def _read_reasoning(item: JsonObject, path: str) -> list[Part]:

@@ -10,7 +10,11 @@ from typing import Any
 
 from gateway_core.content import Extras, Foreign, Reasoning, Seal, Text
 from gateway_core.errors import UpstreamProtocol
-from gateway_core.formats.responses.hosted import HOSTED_ITEMS, read_hosted
+from gateway_core.formats.responses.hosted import (
+    HOSTED_ITEMS,
+    read_hosted,
+    read_partial_image,
+)
 from gateway_core.formats.responses.read_items import reasoning_text
 from gateway_core.formats.responses.read_parts import read_citations
 from gateway_core.formats.responses.schema import FORMAT_NAME, flat_name
@@ -38,7 +42,17 @@ class _Said:
 class _Item:
     """One output item: what was told about it so far."""
 
-    __slots__ = ("complete", "done", "early", "kind", "opened", "pieces", "said", "section")
+    __slots__ = (
+        "complete",
+        "done",
+        "early",
+        "kind",
+        "opened",
+        "pieces",
+        "said",
+        "section",
+        "shown_as",
+    )
 
     def __init__(self) -> None:
         self.kind = ""
@@ -49,6 +63,7 @@ class _Item:
         self.opened = False
         self.complete: str | None = None
         self.done = False
+        self.shown_as = ""
 
 
 class OutputReader:
@@ -160,6 +175,21 @@ class OutputReader:
         if state.opened and not state.done:
             self._rest_of_call(place, state, text)
 
+    def partial_image(self, place: int, event: JsonObject) -> None:
+        """A picture on its way; the call will come under the id that is given here."""
+        state = self._item(place)
+        media = read_partial_image(event)
+        if state.done or media is None:
+            return
+        state.kind = state.kind or "image_generation_call"
+        state.shown_as = (
+            state.shown_as
+            or _string(state.early, "id")
+            or _string(event, "item_id")
+            or f"item_{place}"
+        )
+        self._writer.partial(state.shown_as, media)
+
     def done(self, place: int, item: JsonObject) -> None:
         """An item is complete. Raises `UpstreamProtocol` for a call without a name."""
         state = self._item(place)
@@ -176,7 +206,8 @@ class OutputReader:
             self._done_call(place, state, item)
         elif kind in HOSTED_ITEMS:
             self.searches += kind == "web_search_call"
-            self._writer.whole(place, read_hosted({**item, "type": kind}, f"item_{place}"))
+            id = state.shown_as or id or f"item_{place}"
+            self._writer.whole(place, read_hosted({**item, "type": kind, "id": id}, id))
         elif kind:
             self._writer.whole(place, Foreign(FORMAT_NAME, kind, item))
         state.done = True

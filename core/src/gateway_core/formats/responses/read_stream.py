@@ -154,6 +154,11 @@ class StreamReader:
             place = self._output.place(event)
             self._output.reasoning(place, _index(event, section), text, raw=raw)
 
+    def _partial_image(self, payload: bytes) -> None:
+        self._begun = True
+        event = _decode(payload)
+        self._output.partial_image(self._output.place(event), event)
+
     def _arguments_delta(self, payload: bytes) -> None:
         event = _decode(payload)
         text = event.get("delta")
@@ -329,6 +334,7 @@ _HANDLERS: dict[bytes, _Handler] = {
     b"response.custom_tool_call_input.delta": StreamReader._arguments_delta,
     b"response.custom_tool_call_input.done": StreamReader._arguments_done,
     b"response.content_part.done": StreamReader._content_part_done,
+    b"response.image_generation_call.partial_image": StreamReader._partial_image,
     b"response.output_item.added": StreamReader._item_added,
     b"response.output_item.done": StreamReader._item_done,
     b"response.created": StreamReader._created,
@@ -353,7 +359,6 @@ for _sign_of_life in (
     b"response.web_search_call.completed",
     b"response.image_generation_call.in_progress",
     b"response.image_generation_call.generating",
-    b"response.image_generation_call.partial_image",
     b"response.image_generation_call.completed",
 ):
     _HANDLERS[_sign_of_life] = StreamReader._alive

@@ -98,7 +98,7 @@ def _read_list(value: Any, path: str, namespace: JsonObject | None) -> list[Tool
 
 
 def _read_function(tool: JsonObject, path: str, namespace: JsonObject | None) -> FunctionTool:
-    consumed = ("type", "name", "description", "parameters", "strict")
+    consumed = ("type", "name", "namespace", "description", "parameters", "strict")
     name = _name(tool, path)
     parameters = optional(tool, "parameters", dict, path)
     return FunctionTool(
@@ -116,7 +116,9 @@ def _read_custom(tool: JsonObject, path: str, namespace: JsonObject | None) -> C
         name=_in_namespace(name, namespace),
         description=optional(tool, "description", str, path),
         format=optional(tool, "format", dict, path),
-        extras=_tool_extras(tool, ("type", "name", "description", "format"), namespace, name),
+        extras=_tool_extras(
+            tool, ("type", "name", "namespace", "description", "format"), namespace, name
+        ),
     )
 
 
@@ -137,9 +139,13 @@ def _tool_extras(
     extras = kept_fields(tool, consumed)
     if namespace is None:
         return extras
-    group = {key: value for key, value in namespace.items() if key != "tools"}
     left = (extras or {}).get(FORMAT_NAME, {})
-    return {FORMAT_NAME: {**left, "name": name, "namespace": group}}
+    return {FORMAT_NAME: {**left, "name": name, "namespace": _group(namespace)}}
+
+
+def _group(namespace: JsonObject) -> JsonObject:
+    """The namespace without its tools."""
+    return {key: value for key, value in namespace.items() if key != "tools"}
 
 
 def _read_hosted(tool: JsonObject, kind: str, namespace: JsonObject | None) -> HostedTool:
@@ -151,11 +157,12 @@ def _read_hosted(tool: JsonObject, kind: str, namespace: JsonObject | None) -> H
         options = _search_options(tool)
     elif kind == "image_generation":
         options = {key: tool[key] for key in IMAGE_OPTIONS if tool.get(key) is not None}
+    # `namespace` is the key under which the group is remembered, so a client's own must not stay.
+    kept = {key: value for key, value in tool.items() if key != "namespace"}
     if namespace is not None:
-        group = {key: value for key, value in namespace.items() if key != "tools"}
-        return HostedTool(kind, name, options, {FORMAT_NAME: {**tool, "namespace": group}})
-    bare = len(tool) == 1 and tool["type"] == kind
-    return HostedTool(kind, name, options, None if bare else {FORMAT_NAME: tool})
+        kept["namespace"] = _group(namespace)
+    bare = len(kept) == 1 and kept["type"] == kind
+    return HostedTool(kind, name, options, None if bare else {FORMAT_NAME: kept})
 
 
 def _search_options(tool: JsonObject) -> JsonObject:

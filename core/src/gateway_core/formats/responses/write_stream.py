@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic_core import to_json
 
-from gateway_core.content import Part, Reasoning, Seal, Text, ToolCall, ToolResult
+from gateway_core.content import HostedCall, Part, Reasoning, Seal, Text, ToolCall, ToolResult
 from gateway_core.errors import GatewayError, UpstreamProtocol
 from gateway_core.events import (
     Close,
@@ -25,12 +25,14 @@ from gateway_core.events import (
     Event,
     Fail,
     Open,
+    Partial,
     StreamedPart,
     Usage,
     UsageSeen,
     Whole,
     WholePart,
 )
+from gateway_core.formats.responses.hosted import partial_image
 from gateway_core.formats.responses.output_items import (
     ID_PREFIXES,
     call_item,
@@ -70,12 +72,14 @@ class StreamWriter:
         "_framed",
         "_heads",
         "_id",
+        "_index",
         "_item_id",
         "_items",
         "_may_be_empty",
         "_names",
         "_out",
         "_part",
+        "_partials",
         "_pieces",
         "_refused",
         "_sequence",
@@ -103,7 +107,11 @@ class StreamWriter:
         self._framed = True
         self._sequence = 0
         self._out: list[bytes] = []
+        # By place in the output. An item that was announced and is not complete holds its place
+        # with nothing in it.
         self._items: list[bytes] = []
+        self._index = 0
+        self._partials: dict[str, tuple[int, str]] = {}
         self._usage: Usage | None = None
         self._refused = False
         self._part: StreamedPart | None = None
@@ -128,7 +136,7 @@ class StreamWriter:
         for part in response.parts:
             item = self._item_of(part)
             if item is not None:
-                self._items.append(dumps(self._with_id(item)))
+                self._items.append(dumps(self._with_id(item, len(self._items))))
         if response.stop == "stop" and not self._items and not self._may_be_empty:
             raise UpstreamProtocol(_EMPTY)
         outcome = outcome_of(response.stop, refused=self._refused, extras=response.extras)
@@ -163,6 +171,8 @@ class StreamWriter:
             elif type(event) is Fail:
                 self._fail(event.error)
                 break
+            elif type(event) is Partial:
+                self._partial(event)
         return out
 
     def _start(self) -> None:
@@ -251,15 +261,33 @@ class StreamWriter:
             self._replay(Text(""), item["content"][0]["text"], Close(0))
             return
         kind = item["type"]
-        progress = _PROGRESS.get(kind)
-        if progress is None:
-            self._added(item)
+        if type(part) is HostedCall and (announced := self._partials.pop(part.id, None)):
+            self._index, self._item_id = announced
+            self._emit(f"response.{kind}.completed", self._place())
+        elif progress := _PROGRESS.get(kind):
+            self._announce(item, progress)
         else:
-            early: JsonObject = {"type": kind, "status": "in_progress"}
-            self._added(early | ({"result": None} if "result" in item else {}))
-            for step in progress:
-                self._emit(f"response.{kind}.{step}", self._place())
+            self._added(item)
         self._done(item)
+
+    def _announce(self, item: JsonObject, progress: Sequence[str]) -> None:
+        kind = item["type"]
+        early: JsonObject = {"type": kind, "status": "in_progress"}
+        self._added(early | ({"result": None} if "result" in item else {}))
+        for step in progress:
+            self._emit(f"response.{kind}.{step}", self._place())
+
+    def _partial(self, partial: Partial) -> None:
+        """A picture on its way: the first of a call announces the item."""
+        current = self._index, self._item_id
+        if partial.id not in self._partials:
+            kind = "image_generation_call"
+            self._announce({"type": kind, "result": None}, _PROGRESS[kind][:2])
+            self._partials[partial.id] = self._index, self._item_id
+        self._index, self._item_id = self._partials[partial.id]
+        fields = {"partial_image_index": partial.number, **partial_image(partial.media)}
+        self._emit("response.image_generation_call.partial_image", {**self._place(), **fields})
+        self._index, self._item_id = current  # of the part that may be open
 
     def _replay(self, part: Text | Reasoning, text: str, close: Close) -> None:
         """A part known as a whole, said in the events of one that streams."""
@@ -274,7 +302,7 @@ class StreamWriter:
         self._push(heads[False] + to_json(text) + b',"sequence_number":%d}' % self._sequence)
 
     def _end(self, end: End) -> None:
-        if end.reason == "stop" and not self._items and not self._may_be_empty:
+        if end.reason == "stop" and not any(self._items) and not self._may_be_empty:
             self._fail(UpstreamProtocol(_EMPTY))
             return
         outcome = outcome_of(end.reason, refused=self._refused, extras=end.extras)
@@ -302,27 +330,30 @@ class StreamWriter:
         return None if isinstance(part, ToolResult) else whole_item(part)
 
     def _place(self) -> JsonObject:
-        return {"item_id": self._item_id, "output_index": len(self._items)}
+        return {"item_id": self._item_id, "output_index": self._index}
 
-    def _with_id(self, item: JsonObject) -> JsonObject:
+    def _with_id(self, item: JsonObject, index: int) -> JsonObject:
         """The item with an id: a foreign one keeps what it has."""
         prefix = ID_PREFIXES.get(item["type"], "item")
         own = item.get("id")
-        return {**item, "id": own or f"{prefix}_{self._suffix}_{len(self._items)}"}
+        return {**item, "id": own or f"{prefix}_{self._suffix}_{index}"}
 
     def _added(self, item: JsonObject) -> None:
-        item = self._with_id(item)
+        """An item starts, at the next free place."""
+        self._index = len(self._items)
+        self._items.append(b"")
+        item = self._with_id(item, self._index)
         self._item_id = item["id"]
-        place = {"output_index": len(self._items), "item": item}
-        self._emit("response.output_item.added", place)
+        self._emit("response.output_item.added", {"output_index": self._index, "item": item})
 
     def _done(self, item: JsonObject) -> None:
-        written = dumps(self._with_id(item))
+        """The item at the current place is complete."""
+        written = dumps(self._with_id(item, self._index))
         self._push(
             b'{"type":"response.output_item.done","output_index":%d,"item":%b,'
-            b'"sequence_number":%d}' % (len(self._items), written, self._sequence)
+            b'"sequence_number":%d}' % (self._index, written, self._sequence)
         )
-        self._items.append(written)
+        self._items[self._index] = written
 
     def _set_heads(self, name: str, fields: JsonObject) -> tuple[bytes, bytes]:
         """What a delta event starts with, up to its text: bare and framed."""
@@ -341,7 +372,7 @@ class StreamWriter:
         return b'%b,%b,"output":[%b],"usage":%b}' % (
             dumps(start)[:-1],
             self._echo,
-            b",".join(self._items),
+            b",".join(filter(None, self._items)),
             dumps(usage),
         )
 

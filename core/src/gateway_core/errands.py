@@ -1,0 +1,128 @@
+"""Endpoints that answer one JSON object, with any number of turns behind it.
+
+`JsonEndpoint` is the HTTP side: it reads the body, runs the work, and writes the answer or the
+error in the dialect of its clients; when the client leaves, the turns are cancelled. What the work
+is, a `Work` says: here are token counting and compaction, `gateway_core.painting` has the images.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from starlette.types import Receive, Scope, Send
+
+from gateway_core.endpoint import (
+    CLIENT_LEFT,
+    ClientLeftError,
+    client_watched,
+    id_headers,
+    read_json,
+    send_error,
+    send_json,
+    turn_headers,
+)
+from gateway_core.errors import GatewayError, Internal
+from gateway_core.exchange import Turn
+from gateway_core.formats import responses
+from gateway_core.formats.base import ClientFormat, ReadRequest
+from gateway_core.json import JsonObject
+from gateway_core.request import Request
+from gateway_core.tokens import count_request, in_thread
+
+if TYPE_CHECKING:
+    from gateway_core.runtime import Runtime
+
+__all__ = ["Errand", "JsonEndpoint", "Work", "compact_conversation", "token_counting"]
+
+log = logging.getLogger(__name__)
+
+
+class Errand:
+    """One request to such an endpoint: what came with it, and the turns it led to."""
+
+    def __init__(self, runtime: "Runtime", id: str, headers: Mapping[str, str]) -> None:
+        self.runtime = runtime
+        self.id = id
+        self.headers = headers
+        self.turns: list[Turn] = []
+
+    def turn(self, request: Request) -> Turn:
+        """A prepared turn, of which log and observers are told when the errand is over.
+
+        Raises what is wrong with the request, as `Turn.prepare` does.
+        """
+        id = f"{self.id}_{len(self.turns) + 1}" if self.turns else self.id
+        turn = Turn(self.runtime, request, id)
+        self.turns.append(turn)
+        turn.prepare()
+        return turn
+
+
+Work: TypeAlias = Callable[[Errand, JsonObject], Awaitable[JsonObject]]
+"""The body of the request to the body of the answer. Raises `GatewayError`."""
+
+
+class JsonEndpoint:
+    """Serves `POST` requests with a `Work`; `name` is the format's name in the log."""
+
+    def __init__(
+        self, runtime: "Runtime", format: ClientFormat, work: Work, *, name: str | None = None
+    ) -> None:
+        self._runtime = runtime
+        self._format = format
+        self._work = work
+        self._name = name or format.name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        errand = Errand(self._runtime, scope["gateway.request_id"], scope["gateway.headers"])
+        answer: JsonObject = {}
+        status, error = 200, None
+        try:
+            limit = self._runtime.settings.server.max_body_bytes
+            body = await read_json(receive, errand.headers, limit)
+            async with client_watched(receive, lambda: False):
+                answer = await self._work(errand, body)
+        except ClientLeftError:
+            status = CLIENT_LEFT
+        except GatewayError as raised:
+            error = raised
+        except Exception as raised:
+            log.exception("request %s failed", errand.id)
+            error = Internal(f"the gateway failed ({type(raised).__name__}); see its log")
+        finally:
+            if error is not None:
+                status = self._format.error_status(error)
+            for turn in errand.turns:
+                turn.finish(self._name, status, error)
+        first = errand.turns[0] if errand.turns else None
+        if error is not None:
+            log.info("refused %s: %s", errand.id, error.message)
+            await send_error(send, self._format, error, errand.id, first)
+        elif status == 200:
+            headers = turn_headers(first, None) if first else id_headers(errand.id)
+            headers.append((b"content-type", b"application/json"))
+            await send_json(send, 200, answer, headers)
+
+
+def token_counting(read: ReadRequest, write: Callable[[int], JsonObject]) -> Work:
+    """The work of a token counting endpoint: local, and never on the event loop.
+
+    A request without a model is counted as it stands.
+    """
+
+    async def count_tokens(errand: Errand, body: JsonObject) -> JsonObject:
+        request = read(body, errand.headers)
+        if not request.model:
+            return write(await in_thread(count_request, request))
+        count = Turn(errand.runtime, request, errand.id).token_counter()
+        return write(await in_thread(count))
+
+    return count_tokens
+
+
+async def compact_conversation(errand: Errand, body: JsonObject) -> JsonObject:
+    """`POST /v1/responses/compact`: one turn that ends in a compaction item, whoever writes it."""
+    request = responses.read_compact_request(body, errand.headers)
+    response = await errand.turn(request).collect()
+    return responses.compact_body(request, response)

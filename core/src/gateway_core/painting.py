@@ -1,0 +1,85 @@
+"""`POST /v1/images/generations`: finds a model that can paint, and has it paint.
+
+A name that is listed, by an alias of the settings too, is asked like any model. OpenAI's names of
+image models (`gpt-image-2`) are listed by nobody: they, and no name at all, go to the fallback of
+the settings if that model can paint, else to the first listed model that can, in the order of
+providers; `codex/gpt-image-2` looks at one provider only. The image model's name is then an option
+of the tool. Several pictures are as many turns, a few at a time; when one fails, all do.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gateway_core.errors import ModelNotFound
+from gateway_core.formats import images
+from gateway_core.json import JsonObject
+from gateway_core.parts import Response
+from gateway_core.provider import Model
+from gateway_core.request import Request
+
+if TYPE_CHECKING:
+    from gateway_core.errands import Errand
+    from gateway_core.exchange import Turn
+    from gateway_core.runtime import Runtime
+
+__all__ = ["generate_images"]
+
+AT_ONCE = 4
+_TOOL = "image_generation"
+
+
+async def generate_images(errand: "Errand", body: JsonObject) -> JsonObject:
+    """Serve one request; a `Work` of `gateway_core.errands`."""
+    order = images.read_request(body)
+    _choose_model(errand.runtime, order.request)
+    turns = [errand.turn(order.request) for _ in range(order.count)]
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def paint(turn: "Turn") -> Response:
+        async with places:
+            return await turn.collect()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            painted = [group.create_task(paint(turn)) for turn in turns]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return images.images_body(order, [answer.result() for answer in painted])
+
+
+def _choose_model(runtime: "Runtime", request: Request) -> None:
+    """Make the request name a model that paints. Raises `ModelNotFound` when there is none."""
+    name = request.model
+    provider, model = _split(runtime, name)
+    wanted = images.image_model(model)
+    found = runtime.router.find(name) if name else None
+    if found is None and (wanted or not name):
+        found = _painter(runtime, provider)
+        request.model = f"{found[0]}/{found[1].id}"
+    if wanted and found is not None and found[1].id != wanted:
+        images.use_image_model(request, wanted)
+
+
+def _split(runtime: "Runtime", name: str) -> tuple[str | None, str]:
+    """The provider that a name begins with, if any, and the rest."""
+    for separator in "/:":
+        provider, found, rest = name.partition(separator)
+        if found and provider in runtime.plugins.providers:
+            return provider, rest
+    return None, name
+
+
+def _painter(runtime: "Runtime", provider: str | None) -> tuple[str, Model]:
+    candidates = runtime.router.models(provider)
+    if provider is None and (fallback := runtime.settings.routing.fallback):
+        found = runtime.router.find(fallback)
+        candidates = [*([found] if found else []), *candidates]
+    for id, model in candidates:
+        capabilities = model.capabilities or runtime.plugins.providers[id].info.capabilities
+        if _TOOL in capabilities.hosted_tools:
+            return id, model
+    raise ModelNotFound(
+        "no model that is served can generate images; log in to a provider that can with "
+        "`gateway login`, or name a model",
+        param="model",
+    )

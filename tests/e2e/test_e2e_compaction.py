@@ -1,0 +1,196 @@
+"""Compaction and token counting of the Responses format, with the real SDK and a real server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from gateway_core import Capabilities, Event, Foreign, Text
+from gateway_core.compaction import read_summary
+from gateway_core.content import Message
+from gateway_core.events import Close, Delta, End, Open, Usage, Whole
+from gateway_core.json import loads_object
+from gateway_core.provider import Model
+from support.dialects import RESPONSES
+from support.scripted_provider import ScriptedProvider
+from support.server import Gateway, running_gateway
+
+SUMMARY: list[Event] = [
+    Open(0, Text("")),
+    Delta(0, "We fixed "),
+    Delta(0, "it."),
+    Close(0),
+    End("stop", usage=Usage(input=50, output=5)),
+]
+HELLO: list[Event] = [Open(0, Text("")), Delta(0, "Hello"), Close(0), End("stop")]
+BLOB = {"type": "compaction", "id": "cmp_up", "encrypted_content": "gAAAAAB"}
+NATIVE: list[Event] = [Whole(0, Foreign("responses", "compaction", BLOB)), End("stop")]
+TRIGGER = {"type": "compaction_trigger"}
+TOOL = {"type": "function", "name": "Bash", "parameters": {"type": "object", "properties": {}}}
+HISTORY: list[Any] = [
+    {"role": "user", "content": "Fix it"},
+    {"type": "function_call", "call_id": "call_1", "name": "Bash", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "call_1", "output": "ok"},
+]
+
+
+@pytest.fixture
+def provider() -> ScriptedProvider:
+    models = [
+        Model("plain"),
+        Model("native", capabilities=Capabilities(native_compaction=True)),
+    ]
+    return ScriptedProvider(models=models)
+
+
+@pytest.fixture
+def gateway(provider: ScriptedProvider, tmp_path: Path) -> Iterator[Gateway]:
+    with running_gateway(tmp_path, extra_plugins=[provider]) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
+    with gateway.openai() as client:
+        yield client
+
+
+def texts(messages: list[Message]) -> list[str]:
+    return [part.text for m in messages for part in m.parts if isinstance(part, Text)]
+
+
+def as_input(output: list[Any]) -> list[Any]:
+    """The items of an answer as a client sends them back."""
+    return [item.model_dump(exclude_none=True, warnings=False) for item in output]
+
+
+def test_the_sdk_compacts_and_goes_on(client: openai.OpenAI, provider: ScriptedProvider) -> None:
+    provider.script = [SUMMARY, HELLO]
+    compacted = client.responses.compact(model="plain", input=HISTORY)
+    assert compacted.object == "response.compaction"
+    assert [item.type for item in compacted.output] == ["message", "compaction"]
+    assert compacted.usage.total_tokens == 55
+    client.responses.create(
+        model="plain", input=[*as_input(compacted.output), {"role": "user", "content": "Go on"}]
+    )
+    first, summary, last = texts(provider.requests[-1].messages)
+    assert (first, last) == ("Fix it", "Go on")
+    assert summary.endswith("\n\nWe fixed it.")
+
+
+def test_the_model_is_asked_in_a_plain_turn(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    provider.script = [SUMMARY]
+    client.responses.compact(model="plain", input=HISTORY, instructions="Be brief.")
+    (asked,) = provider.requests
+    assert asked.tools == []
+    assert asked.instructions == [Text("Be brief.")]
+    assert not [p for m in asked.messages for p in m.parts if isinstance(p, Foreign)]
+
+
+def test_a_compaction_is_an_exchange_like_any_other(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    provider.script = [SUMMARY]
+    client.responses.compact(model="plain", input="Fix it")
+    exchange = provider.exchanges.get(timeout=10)
+    assert (exchange.format, exchange.status, exchange.model) == ("responses", 200, "plain")
+    assert exchange.usage == Usage(input=50, output=5)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_trigger_in_the_input_is_answered_with_one_item(
+    gateway: Gateway, provider: ScriptedProvider, stream: bool
+) -> None:
+    provider.script = [SUMMARY]
+    body = {"model": "plain", "input": [*HISTORY, TRIGGER], "tools": [TOOL], "stream": stream}
+    with gateway.http() as http:
+        answer = http.post(RESPONSES.path, json=body)
+    assert answer.status_code == 200
+    if stream:
+        assert RESPONSES.success in answer.content
+        last = answer.content.split(b"data: ")[-1]
+        (item,) = loads_object(last)["response"]["output"]
+    else:
+        (item,) = loads_object(answer.content)["output"]
+    assert item["type"] == "compaction"
+    assert item["id"].startswith("cmp_")
+    assert (read_summary(item["encrypted_content"]) or "").endswith("We fixed it.")
+    assert provider.requests[0].tools == []
+
+
+def test_the_sdk_reads_the_item_in_a_stream(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    provider.script = [SUMMARY]
+    conversation: Any = [*HISTORY, TRIGGER]
+    stream = client.responses.create(model="plain", input=conversation, stream=True)
+    done = [event.item for event in stream if event.type == "response.output_item.done"]
+    assert [item.type for item in done] == ["compaction"]
+
+
+def test_a_provider_that_compacts_gets_trigger_and_tools(
+    gateway: Gateway, provider: ScriptedProvider
+) -> None:
+    provider.script = [NATIVE]
+    body = {"model": "native", "input": [*HISTORY, TRIGGER], "tools": [TOOL]}
+    with gateway.http() as http:
+        answer = http.post(RESPONSES.path, json=body)
+    assert loads_object(answer.content)["output"] == [BLOB]
+    (asked,) = provider.requests
+    assert asked.messages[-1].parts == [Foreign("responses", "compaction_trigger", TRIGGER)]
+    assert [tool.name for tool in asked.tools] == ["Bash"]
+
+
+def test_the_call_of_its_own_goes_the_same_way(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    provider.script = [NATIVE, HELLO]
+    compacted = client.responses.compact(model="native", input="Fix it")
+    assert as_input(compacted.output)[-1] == BLOB
+    client.responses.create(model="native", input=as_input(compacted.output))
+    parts = [part for message in provider.requests[-1].messages for part in message.parts]
+    assert parts[-1] == Foreign("responses", "compaction", BLOB)
+
+
+def test_a_summary_that_failed_is_an_error(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    provider.script = [[Open(0, Text("", refusal=True)), Delta(0, "No."), Close(0), End("stop")]]
+    with pytest.raises(openai.BadRequestError, match=r"declined to summarise: No\."):
+        client.responses.compact(model="plain", input="Fix it")
+
+
+def test_compaction_of_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="no-such-model"):
+        client.responses.compact(model="no-such-model", input="Fix it")
+
+
+def test_the_sdk_counts_input_tokens(client: openai.OpenAI) -> None:
+    few = client.responses.input_tokens.count(model="plain", input="Hello")
+    many = client.responses.input_tokens.count(model="plain", input="Hello " * 100)
+    assert few.object == "response.input_tokens"
+    assert 0 < few.input_tokens < 30
+    assert 100 < many.input_tokens < 200
+
+
+def test_tokens_are_counted_without_a_model(client: openai.OpenAI) -> None:
+    named = client.responses.input_tokens.count(model="plain", input="Hello")
+    unnamed = client.responses.input_tokens.count(input="Hello")
+    assert unnamed.input_tokens == named.input_tokens
+
+
+def test_counting_names_what_is_wrong(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="input"):
+        client.responses.input_tokens.count(model="plain", input=7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/compact", "/v1/responses/input_tokens"])
+def test_malformed_json_is_refused(gateway: Gateway, path: str) -> None:
+    with gateway.http() as http:
+        answer = http.post(path, content=b"{")
+    assert answer.status_code == 400
+    assert "not valid JSON" in RESPONSES.error(answer.content)["message"]
