@@ -1,0 +1,1 @@
+"""gateway-codex: ChatGPT subscriptions through the backend that Codex uses."""

@@ -1,0 +1,73 @@
+"""Names and ids within the limits of the backend, the same for the same input at any time.
+
+A shortened form depends on nothing but what it stands for, so the translated history of a
+conversation does not change when it grows.
+"""
+
+import hashlib
+import re
+from typing import Final
+from uuid import UUID, uuid5
+
+__all__ = ["ToolAliases", "account_scope", "session_uuid", "short_call_id", "tool_alias"]
+
+_FITS: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_UNFIT: Final = re.compile(r"[^A-Za-z0-9_-]")
+_NAMESPACE: Final = UUID("6d1e5bd5-0f2c-5cd9-9b52-6a1f0b6c7a51")
+
+
+def short_call_id(call_id: str) -> str:
+    """The id if it fits, else its beginning and a hash: at most 64 of `A-Za-z0-9_-`."""
+    if _FITS.fullmatch(call_id):
+        return call_id
+    return f"{_UNFIT.sub('_', call_id)[:47]}_{_digest(call_id, 16)}"
+
+
+def tool_alias(name: str) -> str:
+    """The name if it fits, else its end, where a tool of a server says what it does, and a hash."""
+    if _FITS.fullmatch(name):
+        return name
+    safe = _UNFIT.sub("_", name)
+    start = "mcp__" if safe.startswith("mcp__") else ""
+    room = 64 - 9 - len(start)
+    return f"{start}{safe.removeprefix(start)[-room:]}_{_digest(name, 8)}"
+
+
+class ToolAliases:
+    """The tool names of one request that the backend refuses, and how to get them back.
+
+    restore: wire name to the client's name, for those that differ.
+    """
+
+    __slots__ = ("restore",)
+
+    def __init__(self) -> None:
+        self.restore: dict[str, str] = {}
+
+    def wire(self, name: str) -> str:
+        """The name as it is sent."""
+        alias = tool_alias(name)
+        if alias != name:
+            self.restore[alias] = name
+        return alias
+
+
+def session_uuid(session: str, agent: str | None = None) -> str:
+    """A session as a uuid: itself when it is one. A helper agent gets one of its own, because its
+    prompt shares nothing with that of the main conversation.
+    """
+    if agent is None:
+        try:
+            return str(UUID(session))
+        except ValueError:
+            return str(uuid5(_NAMESPACE, session))
+    return str(uuid5(_NAMESPACE, f"{session}\n{agent}"))
+
+
+def account_scope(account: str) -> str:
+    """The short hash that seals are bound to: only the account that got a seal can replay it."""
+    return _digest(account, 12)
+
+
+def _digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]

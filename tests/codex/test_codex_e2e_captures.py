@@ -1,0 +1,120 @@
+"""Every recorded request of a real client, sent through a gateway with the Codex provider.
+
+What comes out at the other end must be what the backend takes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway_core.json import JsonObject, loads_object
+from simulators.codex.installed import codex_gateway
+from simulators.codex.server import CodexSimulator
+from support.server import Gateway
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+MODELS = ("gpt-5.5", "gpt-5.6-luna", "gpt-5.6-sol", "gpt-5.3-codex-spark")
+NOT_OURS = frozenset({"authorization", "x-api-key", "host", "content-length", "content-encoding"})
+ON_WEBSOCKETS = frozenset({"type", "generate", "previous_response_id"})
+IMPOSSIBLE = {
+    ("claude-2.1.197-websearch-inner", "gpt-5.6-luna"): "cannot run the tool 'web_search'",
+    **{
+        (name, "gpt-5.3-codex-spark"): "does not take image input"
+        for name in (
+            "anthropic-python-2.11-messages-tools",
+            "claude-2.1.329-mcp-image-result",
+            "openai-python-3.52-chat-tools",
+            "openai-python-3.52-responses-tools",
+        )
+    },
+}
+"""What a model cannot do at all. The gateway itself says so, and asks nobody."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One request as it was sent."""
+
+    name: str
+    path: str
+    headers: dict[str, str]
+    body: JsonObject
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def recordings() -> Iterator[Recording]:
+    """All requests for an answer; of a websocket, each frame."""
+    for file in sorted(CAPTURES.glob("*.json")):
+        capture = loads_object(file.read_bytes())
+        request = capture["request"]
+        headers = {
+            name: value for name, value in request["headers"] if name.lower() not in NOT_OURS
+        }
+        path = request["path"].replace("/backend-api/codex", "/v1")
+        bodies = [frame["body"] for frame in capture.get("frames", ())]
+        if not bodies and request["method"] == "POST" and "count_tokens" not in path:
+            bodies = [request["body"]]
+        kept = {"accept": "text/event-stream"} if "frames" in capture else headers
+        for number, body in enumerate(bodies):
+            body = {key: value for key, value in body.items() if key not in ON_WEBSOCKETS}
+            name = file.stem if len(bodies) == 1 else f"{file.stem}-{number}"
+            yield Recording(name, path, kept, body)
+
+
+RECORDINGS = list(recordings())
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[CodexSimulator]:
+    with CodexSimulator() as simulator:
+        simulator.account.plan = "pro"
+        simulator.play("text: All well")
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    simulator: CodexSimulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    with codex_gateway(simulator, tmp_path_factory.mktemp("home")) as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize("recording", RECORDINGS, ids=str)
+def test_recorded_requests_are_taken(
+    simulator: CodexSimulator, gateway: Gateway, recording: Recording
+) -> None:
+    response = send(simulator, gateway, recording, recording.body)
+    assert response.status_code == 200, response.text
+    assert len(simulator.requests) == 1
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("recording", RECORDINGS, ids=str)
+def test_recorded_requests_suit_every_kind_of_model(
+    simulator: CodexSimulator, gateway: Gateway, recording: Recording, model: str
+) -> None:
+    response = send(simulator, gateway, recording, recording.body | {"model": model})
+    if (recording.name, model) in IMPOSSIBLE:
+        assert response.status_code == 400
+        assert IMPOSSIBLE[recording.name, model] in response.text
+        assert simulator.requests == []
+    else:
+        assert response.status_code == 200, response.text
+        assert simulator.requests[-1].body["model"] == model
+
+
+def send(
+    simulator: CodexSimulator, gateway: Gateway, recording: Recording, body: JsonObject
+) -> httpx.Response:
+    """The gateway's answer; the backend must have found nothing wrong."""
+    simulator.backend.requests.clear()
+    with gateway.http() as http:
+        response = http.post(recording.path, json=body, headers=recording.headers | gateway.headers)
+    assert simulator.violations == []
+    return response
