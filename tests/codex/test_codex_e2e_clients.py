@@ -17,6 +17,8 @@ from support.installed_clients import claude_code, codex_cli
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(90)]
 
 TURNS = 12
+MODELS = ("gpt-5.5", "gpt-5.6-sol", "gpt-5.6-luna")
+"""With tools at the top; in the lite lane; in no other than the lite lane."""
 
 
 @pytest.fixture
@@ -34,9 +36,17 @@ def lab(tmp_path: Path) -> Lab:
 
 
 @pytest.fixture
-def gateway(simulator: CodexSimulator, lab: Lab) -> Iterator[Serving]:
-    """`gateway serve`, logged in, and told of the simulator by its environment."""
-    with codex_command(simulator, lab.root / "gateway").serve() as serving:
+def model() -> str:
+    """The model that answers."""
+    return "gpt-5.5"
+
+
+@pytest.fixture
+def gateway(simulator: CodexSimulator, lab: Lab, model: str) -> Iterator[Serving]:
+    """`gateway serve`, logged in, and told of simulator and model by its environment."""
+    command = codex_command(simulator, lab.root / "gateway")
+    command.environ["GATEWAY_PROVIDERS__CODEX__MODEL"] = model
+    with command.serve() as serving:
         yield serving
 
 
@@ -64,8 +74,9 @@ def assert_cached(simulator: CodexSimulator) -> None:
     assert all(cache.cached > 0 for cache in caches[1:])
 
 
+@pytest.mark.parametrize("model", MODELS)
 def test_claude_code_does_a_task(
-    claude: ClaudeCode, gateway: Serving, simulator: CodexSimulator, lab: Lab
+    claude: ClaudeCode, gateway: Serving, simulator: CodexSimulator, lab: Lab, model: str
 ) -> None:
     file = lab.work / "hello.txt"
     simulator.play(f"""\
@@ -92,6 +103,7 @@ final: The files are written.
     assert {output.strip() for output in both} == {"23 hello.txt", "second"}
     assert "hello from the gateway" in read
     assert_cached(simulator)
+    assert {request.body["model"] for request in simulator.requests} == {model}
     assert len(simulator.requests[-1].of_type("reasoning")) == 2
 
 
@@ -159,6 +171,14 @@ def test_claude_code_ends_with_a_used_up_plan(
     assert len(simulator.requests) == 1
 
 
+def test_claude_code_waits_for_a_short_rate_limit(
+    claude: ClaudeCode, gateway: Serving, simulator: CodexSimulator
+) -> None:
+    simulator.play("http: 429 rate_limit_exceeded retry=1 times=1\ntext: Here I am.")
+    assert claude.answer(claude.ask(gateway, "Hurry")) == "Here I am."
+    assert [request.status for request in simulator.requests] == [429, 200]
+
+
 def test_claude_code_notices_nothing_of_a_refresh_and_of_lost_reasoning(
     claude: ClaudeCode, gateway: Serving, simulator: CodexSimulator
 ) -> None:
@@ -183,8 +203,9 @@ text: Two.
     assert [request.status for request in simulator.requests] == [200, 200, 401, 400, 200]
 
 
+@pytest.mark.parametrize("model", MODELS)
 def test_codex_cli_does_a_task(
-    codex: CodexCLI, gateway: Serving, simulator: CodexSimulator, lab: Lab
+    codex: CodexCLI, gateway: Serving, simulator: CodexSimulator, lab: Lab, model: str
 ) -> None:
     simulator.play("""\
 think: **Planning**
@@ -214,6 +235,7 @@ final: All files are written.
     assert "patched.txt" in patch
     assert any('a "patched" line' in output for output in both)
     assert_cached(simulator)
+    assert {request.body["model"] for request in simulator.requests} == {model}
     assert len(simulator.requests[-1].of_type("reasoning")) == 2
     assert len(simulator.requests[-1].of_type("custom_tool_call")) == 1
 
@@ -245,6 +267,24 @@ def test_codex_cli_ends_with_a_used_up_plan(
 
     assert run.code == 1, run
     assert len(simulator.requests) == 1
+
+
+def test_codex_cli_waits_for_a_short_rate_limit(
+    codex: CodexCLI, gateway: Serving, simulator: CodexSimulator
+) -> None:
+    simulator.play("http: 429 rate_limit_exceeded retry=1 times=1\ntext: Here I am.")
+    assert codex.answer(codex.ask(gateway, "Hurry")) == "Here I am."
+    assert [request.status for request in simulator.requests] == [429, 200]
+
+
+def test_codex_cli_is_told_of_an_overflow(
+    codex: CodexCLI, gateway: Serving, simulator: CodexSimulator
+) -> None:
+    simulator.play("fail: context_length_exceeded")
+    run = codex.ask(gateway, "Go on")
+
+    assert run.code == 1, run
+    assert "context window" in run.output
 
 
 def test_codex_cli_notices_nothing_of_a_refresh(

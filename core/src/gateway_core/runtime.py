@@ -115,7 +115,8 @@ class Runtime:
 
     async def _keep_models_fresh(self) -> None:
         """Until cancelled: notice logins of other processes, refresh lists that grew old."""
-        if any(relay.streams_http for relay in self.plugins.providers.values()):
+        relays = self.plugins.providers
+        if any(relays[id].streams_http for id in self._ready):
             await asyncio.to_thread(self.transports.warm_up)
         retry_at: dict[str, float] = {}
         loop = asyncio.get_running_loop()
