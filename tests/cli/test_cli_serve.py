@@ -135,6 +135,23 @@ def test_a_broken_plugin_is_shown_and_left_out(logged_in: GatewayCommand) -> Non
         assert "missing  left out: ModuleNotFoundError" in serving.banner
 
 
+def test_names_of_nothing_are_noted_and_logged(logged_in: GatewayCommand) -> None:
+    (logged_in.home / "config.toml").write_text("[providers.amce]\nregion = 'us'\n")
+    logged_in.environ["GATEWAY_PLUGINS__DISABLED"] = "amce"
+    with logged_in.serve("--model-fallback", "acme-9") as serving:
+        banner = serving.banner
+        _, errors = serving.stop()
+    for said in (
+        "GATEWAY_PLUGINS__DISABLED: plugins.disabled: no plugin 'amce' is installed; "
+        "did you mean 'acme'?",
+        "config.toml:2: providers.amce: no provider 'amce' is installed; did you mean 'acme'?",
+        "--model-fallback: routing.fallback: no provider serves the model 'acme-9'; "
+        "closest: acme-2, acme-1",
+    ):
+        assert said in banner
+        assert said in errors
+
+
 def test_strict_refuses_a_broken_plugin(logged_in: GatewayCommand) -> None:
     logged_in.with_plugin("missing", "support.no_such_module:Plugin")
     logged_in.environ["GATEWAY_PLUGINS__STRICT"] = "true"

@@ -31,6 +31,7 @@ def test_status_shows_plan_limits_and_the_server(logged_in: GatewayCommand) -> N
         "http://127.0.0.1:1  not running; start it with `gateway serve`",
         "",
         "acme (Acme)  logged in as anna@acme.test",
+        "models acme-2, acme-1, ...",
         IsStr(regex=r"token ends 20\S+ \S+ \(in 1 h 59 min\) and is renewed by itself"),
         "account Home (personal)",
         "plan plus",

@@ -57,6 +57,7 @@ def test_a_device_login_shows_plan_and_limits_and_can_be_revoked(
     lines = [line.strip() for line in gateway.output("status", "codex").splitlines()]
     assert lines[3:] == [
         "codex (ChatGPT (Codex))  logged in as ann@example.com",
+        IsStr(regex=r"models gpt-\S+, gpt-\S+, gpt-\S+, \.\.\."),
         IsStr(regex=r"token ends 20\S+ \S+ \(in 9 d 23 h\) and is renewed by itself"),
         "account Personal (personal)",
         "plan plus",

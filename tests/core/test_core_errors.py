@@ -82,3 +82,21 @@ def test_repr_shows_what_is_known() -> None:
 def test_an_error_is_an_exception_with_its_message() -> None:
     with pytest.raises(GatewayError, match="full"):
         raise Overloaded("full")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (0, 0),
+        (1.5, 1.5),
+        (864_000, 864_000),
+        (864_001, 864_000),
+        (10**400, 864_000),
+        (-1, None),
+        (float("inf"), None),
+        (float("nan"), None),
+        (None, None),
+    ],
+)
+def test_a_delay_is_one_that_a_client_can_wait(given: float | None, kept: float | None) -> None:
+    assert RateLimited("slow", retry_after=given).retry_after == kept

@@ -63,6 +63,31 @@ def test_half_a_surrogate_pair_does_not_lose_the_turn(document: bytes, expected:
     assert loads(document) == expected
 
 
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (rb'"\\ud83d \ud83d"', "\\ud83d \ufffd"),
+        (rb'"\ud83d\\ude00"', "\ufffd\\ude00"),
+        (rb'"\ud83d\ud83d\ude00"', "\ufffd\U0001f600"),
+        ('"a\ud83d"', "a\ufffd"),
+    ],
+)
+def test_only_the_half_pair_is_replaced(document: bytes | str, expected: str) -> None:
+    assert loads(document) == expected
+
+
+@pytest.mark.parametrize("inner", [rb'"\ud83d"', b'"x"'], ids=["half pair", "text"])
+def test_refuses_what_is_nested_too_deep(inner: bytes) -> None:
+    with pytest.raises(ValueError, match="recursion limit"):
+        loads(b"[" * 100_000 + inner + b"]" * 100_000)
+
+
+@pytest.mark.parametrize("rest", [rb"NaN]", rb"1] x", b"'\xff']"])
+def test_half_a_pair_excuses_nothing_else(rest: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        loads(rb'["\ud83d",' + rest)
+
+
 def test_an_object_may_be_asked_for() -> None:
     assert loads_object(b'{"a":1}') == {"a": 1}
 

@@ -250,3 +250,12 @@ def test_a_failed_exchange_says_why_without_the_account(text_log: Log, exchange:
     assert " warning anthropic demo/demo-1 429 " in text_log.text
     assert 'error=rate_limited cause="too fast for Bearer [redacted]"' in text_log.text
     assert "canary" not in text_log.text
+
+
+def test_the_name_a_client_asked_for_is_cut(json_log: Log, exchange: Exchange) -> None:
+    exchange.requested, exchange.provider, exchange.model = "m" * 5000, "", ""
+    log_exchange(exchange, RateLimited("x" * 5000))
+    line = json.loads(json_log.text)
+    assert line["requested"] == "m" * 200
+    assert line["message"] == f"anthropic {'m' * 200} 200"
+    assert len(line["cause"]) == 2000

@@ -327,3 +327,43 @@ def test_a_collector_takes_batches(writer: PartWriter) -> None:
     collector.feed(writer.take())
     assert collector.done
     assert collector.response.parts == [Text("abc")]
+
+
+def test_a_key_used_again_while_its_closed_text_waits_is_a_new_part(
+    writer_in_tool: PartWriter,
+) -> None:
+    writer_in_tool.text("t", "one")
+    writer_in_tool.close("t")
+    writer_in_tool.text("t", "two")
+    writer_in_tool.close("a")
+    assert writer_in_tool.take() == [
+        Close(0),
+        Open(1, Text("")),
+        Delta(1, "one"),
+        Close(1),
+        Open(2, Text("")),
+        Delta(2, "two"),
+    ]
+
+
+def test_a_whole_part_takes_no_waiting_text_away(writer_in_tool: PartWriter) -> None:
+    search = HostedCall("h", "web_search", "{}")
+    writer_in_tool.text("t", "one")
+    writer_in_tool.whole("t", search)
+    writer_in_tool.end("stop")
+    _, *after_the_call = writer_in_tool.take()
+    assert collect(after_the_call).parts == [Text("one"), search]
+
+
+def test_a_key_used_again_while_its_closed_call_waits_is_a_new_call(
+    writer_in_tool: PartWriter,
+) -> None:
+    for id in ("call_b", "call_c"):
+        writer_in_tool.tool("b", id=id, name="two")
+        writer_in_tool.arguments("b", f'"{id}"')
+        assert writer_in_tool.is_open("b")
+        writer_in_tool.close("b")
+        assert not writer_in_tool.is_open("b")
+    writer_in_tool.close("a")
+    opened = [event.part for event in writer_in_tool.take() if isinstance(event, Open)]
+    assert [part.id for part in opened if isinstance(part, ToolCall)] == ["call_b", "call_c"]

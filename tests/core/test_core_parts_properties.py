@@ -95,6 +95,48 @@ def test_interleaved_parts_keep_their_own_text(order: list[int], kinds: tuple[st
             assert texts.index(f"<{key}1>") < texts.index(f"<{key}2>")
 
 
+@given(
+    order=st.permutations([0] * 6 + [1] * 6 + [2] * 6),
+    kinds=st.tuples(*[st.sampled_from(["text", "reasoning", "tool", "whole"])] * 3),
+)
+def test_keys_used_again_lose_nothing(order: list[int], kinds: tuple[str, ...]) -> None:
+    """Three keys, each of two parts one after the other, in any interleaving."""
+    writer = PartWriter()
+    steps = [0, 0, 0]
+    for key in order:
+        life, step = divmod(steps[key], 3)
+        kind, name = kinds[key], f"<{key}{life}>"
+        steps[key] += 1
+        if step == 2:
+            writer.close(key)
+        elif kind == "whole":
+            writer.whole(key, HostedCall(f"{name}{step}", "web_search", "{}"))
+        elif kind != "tool":
+            getattr(writer, kind)(key, f"{name}{step}")
+        elif step == 0:
+            writer.tool(key, id=name, name="tool")
+        else:
+            writer.arguments(key, name)
+    writer.end("stop")
+    events = writer.take()
+
+    check_stream(events)
+    parts = collect(events).parts
+    said = "".join(part.text for part in parts if isinstance(part, Text | Reasoning))
+    calls = {part.id: part.arguments for part in parts if isinstance(part, ToolCall)}
+    hosted = [part.id for part in parts if isinstance(part, HostedCall)]
+    for key, kind in enumerate(kinds):
+        names = [f"<{key}{life}>" for life in (0, 1)]
+        pieces = [f"{name}{step}" for name in names for step in (0, 1)]
+        if kind == "tool":
+            assert [calls[name] for name in names] == names
+        elif kind == "whole":
+            assert [id for id in hosted if id in pieces] == pieces
+        else:
+            places = [said.index(piece) for piece in pieces]
+            assert places == sorted(places)
+
+
 @given(pieces=st.lists(st.text(min_size=1), min_size=1))
 def test_text_arrives_unchanged(pieces: list[str]) -> None:
     writer = PartWriter()

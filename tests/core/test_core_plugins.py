@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gateway_core import (
     CONTRACT,
+    Exchange,
     InvalidRequest,
     ProviderInfo,
     Request,
@@ -20,7 +22,7 @@ from gateway_core import (
     load_settings,
 )
 from gateway_core.errors import Internal
-from gateway_core.plugins import PluginReport, PluginSet
+from gateway_core.plugins import PluginReport, PluginSet, unknown_names
 from gateway_core.settings import SettingsError
 from support.providers import LineProvider
 
@@ -114,6 +116,14 @@ class ExitsOnConstruction:
         raise SystemExit("bye")
 
 
+class WrapsWhatIsToldToAll:
+    plugin_name = "broken"
+
+    @hookimpl(wrapper=True)
+    def gateway_exchange(self) -> Generator[None, None, None]:
+        yield
+
+
 class NoHooks:
     plugin_name = "broken"
 
@@ -140,6 +150,7 @@ class BadId:
         (RaisesOnIntroduction(), "no licence file"),
         (ExitsOnConstruction(), "bye"),
         (NoHooks(), "implements no hook"),
+        (WrapsWhatIsToldToAll(), "gateway_exchange cannot be wrapped"),
         (BadId(), "'Not An Id'"),
         (Unhashable(), "unhashable type: 'Unhashable'"),
         (_Base(), "must implement gateway_models, gateway_translate, gateway_decoder"),
@@ -240,3 +251,106 @@ def test_a_policy_plugin_wraps_every_provider(settings: Settings) -> None:
     for provider in ("one", "two"):
         call = plugins.providers[provider].translate(REQUEST, ROUTE, None)
         assert call.headers == {"x-policy": "seen"}
+
+
+# what is told to every plugin
+
+EXCHANGE = Exchange(
+    id="x-1",
+    format="chat",
+    provider="lines",
+    account=None,
+    model="line-1",
+    requested="line-1",
+    stream=False,
+    status=200,
+    error=None,
+    started_at=datetime(2030, 1, 1, tzinfo=UTC),
+    first_event=0.1,
+    duration=0.2,
+    usage=None,
+)
+
+
+class Listener:
+    """Writes down what it is told."""
+
+    def __init__(self, name: str) -> None:
+        self.plugin_name = name
+        self.told: list[object] = []
+
+    @hookimpl
+    def gateway_exchange(self, exchange: Exchange) -> None:
+        self.told.append(exchange)
+
+    @hookimpl
+    def gateway_commands(self, cli: object) -> None:
+        self.told.append(cli)
+
+
+class Deaf(Listener):
+    """Fails at whatever it is told."""
+
+    @hookimpl
+    def gateway_exchange(self, exchange: Exchange) -> None:
+        raise RuntimeError("the disk is full")
+
+    @hookimpl
+    def gateway_commands(self, cli: object) -> None:
+        raise SystemExit("no commands today")
+
+
+@pytest.mark.parametrize(
+    ("tell", "told", "hook"),
+    [
+        (lambda plugins: plugins.observe(EXCHANGE), EXCHANGE, "gateway_exchange"),
+        (lambda plugins: plugins.add_commands("cli"), "cli", "gateway_commands"),
+    ],
+    ids=["exchange", "commands"],
+)
+def test_a_plugin_that_fails_to_listen_silences_no_other(
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    tell: Callable[[PluginSet], None],
+    told: object,
+    hook: str,
+) -> None:
+    first, last = Listener("first"), Listener("last")
+    tell(PluginSet(settings, [first, Deaf("deaf"), last]))
+    assert first.told == last.told == [told]
+    assert f"plugin deaf failed in {hook}" in caplog.text
+
+
+# names in the settings that mean nothing
+
+
+def test_names_of_nothing_installed_are_told_with_the_place(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text(
+        '[plugins]\ndisabled = ["lnes", "lines-two"]\n\n[providers.line]\nspeed = 9\n'
+    )
+    settings = make_settings(GATEWAY_PLUGINS="lines", GATEWAY_ROUTING__PRIORITY="zebra,lines")
+    plugins = PluginSet(settings, [LineProvider("lines"), LineProvider("lines-two")])
+    config = tmp_path / "config.toml"
+    lnes, zebra, line = unknown_names(settings, plugins)
+    assert (
+        lnes
+        == f"{config}:2: plugins.disabled: no plugin 'lnes' is installed; did you mean 'lines'?"
+    )
+    assert zebra.startswith(
+        "GATEWAY_ROUTING__PRIORITY: routing.priority: no provider 'zebra' is installed; installed: "
+    )
+    assert line == (
+        f"{config}:5: providers.line: no provider 'line' is installed; did you mean 'lines'?"
+    )
+
+
+def test_a_plugin_that_is_off_or_broken_is_known_by_its_name(make_settings: MakeSettings) -> None:
+    settings = make_settings(
+        GATEWAY_PLUGINS="lines",
+        GATEWAY_PLUGINS__DISABLED="lines",
+        GATEWAY_PROVIDERS__LINES__SPEED="9",
+        GATEWAY_ROUTING__PRIORITY="lines,broken",
+    )
+    assert unknown_names(settings, PluginSet(settings, [LineProvider(), _Base()])) == []

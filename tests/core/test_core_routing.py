@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway_core import Claim, Model, ModelNotFound, load_settings
+from gateway_core import Claim, Model, ModelNotFound, hookimpl, load_settings
 from gateway_core.catalogue import Catalogue
+from gateway_core.errors import Internal
 from gateway_core.http import Transports
 from gateway_core.plugins import PluginSet
 from gateway_core.routing import Router
@@ -26,11 +27,15 @@ MakeRouter = Callable[..., Awaitable[Router]]
 
 @pytest.fixture
 def make_router(tmp_path: Path) -> MakeRouter:
-    async def make(ready: Sequence[str] = ("alpha", "beta", "aaa-free"), **environ: str) -> Router:
+    async def make(
+        ready: Sequence[str] = ("alpha", "beta", "aaa-free"),
+        providers: Sequence[object] = (ALPHA, BETA, FREE),
+        **environ: str,
+    ) -> Router:
         settings = load_settings(
             environ={"GATEWAY_HOME": str(tmp_path), "GATEWAY_PLUGINS": "none", **environ}
         )
-        plugins = PluginSet(settings, [ALPHA, BETA, FREE])
+        plugins = PluginSet(settings, providers)
         transports = Transports(settings.timeouts)
         catalogue = Catalogue(plugins.providers, transports, tmp_path)
         await catalogue.load()
@@ -135,3 +140,58 @@ async def test_the_explanation_names_each_step(make_router: MakeRouter) -> None:
         "listed by beta",
         "=> beta/small",
     ]
+
+
+class Grabby(LineProvider):
+    """Asked first, and fails over every name."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__("aaa", models=[Model("aaa-1")], login="browser")
+        self._answer = answer
+
+    @hookimpl
+    def gateway_claim(self, name: str) -> Claim | None:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [KeyError("name"), ModelNotFound("not mine"), "big", Claim("big", None)],  # type: ignore[arg-type]
+    ids=["bug", "refusal", "no claim", "no options"],
+)
+async def test_a_claim_that_fails_leaves_the_name_to_the_others(
+    make_router: MakeRouter, caplog: pytest.LogCaptureFixture, answer: object
+) -> None:
+    router = await make_router(ready=("aaa", "alpha"), providers=(Grabby(answer), ALPHA))
+    assert router.resolve("big-fast").provider == "alpha"
+    assert "provider aaa could not say what it owns" in caplog.text
+    assert router.explain("big-fast")[0].startswith("aaa failed over big-fast: ")
+
+
+async def test_a_claim_that_fails_for_the_provider_asked_by_name_is_told(
+    make_router: MakeRouter,
+) -> None:
+    router = await make_router(ready=("aaa",), providers=(Grabby(KeyError("name")),))
+    with pytest.raises(Internal, match="provider 'aaa' failed in gateway_claim"):
+        router.resolve("aaa/big")
+
+
+@pytest.mark.parametrize(
+    ("fallback", "problem"),
+    [
+        ("small", None),
+        ("beta/unlisted", None),
+        ("smal", "no provider serves the model 'smal'; closest: small"),
+        ("opus", "no provider serves the model 'opus'; closest: "),
+    ],
+)
+async def test_a_fallback_nobody_serves_is_known_ahead(
+    make_router: MakeRouter, fallback: str, problem: str | None
+) -> None:
+    router = await make_router(
+        GATEWAY_ROUTING__FALLBACK=fallback, GATEWAY_ROUTING__ALIASES__OPUS="small"
+    )
+    said = router.unserved_fallback()
+    assert said is None if problem is None else (said or "").startswith(problem)

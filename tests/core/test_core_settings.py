@@ -128,7 +128,7 @@ def test_lists_in_variables_are_commas_or_json(load: Load) -> None:
 
 
 def test_other_programs_variables_are_left_alone(load: Load) -> None:
-    settings = load(GATEWAY_INTERFACE="CGI/1.1", GATEWAY_KEY="x", GATEWAY_PORT="tcp://10.0.0.1:80")
+    settings = load(GATEWAY_INTERFACE="CGI/1.1", GATEWAY_NOPE="x", GATEWAY_PORT="tcp://10.0.0.1:80")
     assert settings.origins == {}
 
 
@@ -177,6 +177,25 @@ def test_a_wrong_file_is_named_with_the_line(
     message = wrong(load, text)
     assert message.startswith(str(config))
     assert said in message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("server = 1\n", ":1: server must be a table, not 1"),
+        ("[server]\nbind = 5\n", ":2: server.bind must be a list, not 5"),
+        ("[server.bind]\nhost = 'here'\n", ":2: server.bind must be a list"),
+    ],
+)
+@pytest.mark.parametrize("hidden_by", ["flag", "variable"])
+def test_what_is_wrong_in_the_file_is_not_hidden(
+    load: Load, config: Path, text: str, said: str, hidden_by: str
+) -> None:
+    flags: dict[str, object] = {"server.bind": "127.0.0.1:4"} if hidden_by == "flag" else {}
+    environ = {"GATEWAY_BIND": "127.0.0.1:4"} if hidden_by == "variable" else {}
+    with pytest.raises(SettingsError) as caught:
+        load(text, flags, **environ)
+    assert str(caught.value) == f"{config}{said}"
 
 
 @pytest.mark.parametrize(

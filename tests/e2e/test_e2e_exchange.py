@@ -1,17 +1,13 @@
 """What clients see of an upstream that fails, is slow or breaks off, on real sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from collections.abc import Callable
 
-import httpx
 import pytest
 
-from gateway_core.credentials.store import MemoryStore
 from support.dialects import DIALECTS, Dialect
 from support.line_http import LineHttpProvider, credential
-from support.server import Gateway, running_gateway
+from support.turns import Start, ask, begun, read_rest, read_until
 from support.upstream import (
     ReceivedRequest,
     ScriptedUpstream,
@@ -24,76 +20,6 @@ from support.upstream import (
 )
 
 HELLO = chunks(b"hello\n", b".\n")
-Start = Callable[..., Gateway]
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[ScriptedUpstream]:
-    async with running_upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-async def start(upstream: ScriptedUpstream, tmp_path: Path) -> AsyncIterator[Start]:
-    """Starts a gateway in front of the upstream; arguments are settings with `__` for dots."""
-    async with AsyncExitStack() as stack:
-
-        def start(provider: LineHttpProvider | None = None, **settings: object) -> Gateway:
-            running = running_gateway(
-                tmp_path,
-                extra_plugins=[provider or LineHttpProvider(upstream.url)],
-                settings={name.replace("__", "."): value for name, value in settings.items()},
-                store=MemoryStore(credential("token-1")),
-            )
-            gateway = running.__enter__()
-            # Stopping waits for connections, of which this loop holds the other end.
-            stack.push_async_callback(asyncio.to_thread, running.__exit__, None, None, None)
-            return gateway
-
-        yield start
-
-
-@pytest.fixture(params=DIALECTS, ids=str)
-def dialect(request: pytest.FixtureRequest) -> Dialect:
-    found: Dialect = request.param
-    return found
-
-
-async def ask(gateway: Gateway, dialect: Dialect, *, stream: bool) -> httpx.Response:
-    """One turn; the whole answer."""
-    async with gateway.async_http() as http:
-        return await http.post(dialect.path, json=dialect.body("line-1", stream=stream))
-
-
-@asynccontextmanager
-async def begun(
-    gateway: Gateway, upstream: ScriptedUpstream, dialect: Dialect
-) -> AsyncIterator[tuple[ReceivedRequest, AsyncIterator[bytes]]]:
-    """A stream that has said hello: the upstream's side of it, and the client's reads."""
-    async with gateway.async_http() as http, AsyncExitStack() as stack:
-        asking = http.stream("POST", dialect.path, json=dialect.body("line-1", stream=True))
-        response = asyncio.create_task(stack.enter_async_context(asking))
-        request = await upstream.next_request()
-        await request.head()
-        await request.send(b"hello\n")
-        reads = (await response).aiter_raw()
-        await read_until(reads, b"hello")
-        yield request, reads
-
-
-async def read_until(reads: AsyncIterator[bytes], word: bytes, times: int = 1) -> bytes:
-    """Read on until a word has come this many times; what was read."""
-    received = b""
-    while received.count(word) < times:
-        received += await anext(reads)
-    return received
-
-
-async def read_rest(reads: AsyncIterator[bytes]) -> bytes:
-    """Read to the end."""
-    return b"".join([data async for data in reads])
-
-
 # --- before the first event ------------------------------------------------------------------
 
 

@@ -60,6 +60,7 @@ def test_status_tells_logins_plans_and_limits(http: httpx.Client) -> None:
                 "title": "Acme",
                 "login_needed": True,
                 "logged_in": True,
+                "highlights": ["acme-2", "acme-1"],
                 "active": True,
                 "account_id": "anna",
                 "label": "anna@acme.test",
@@ -99,7 +100,13 @@ def test_status_tells_logins_plans_and_limits(http: httpx.Client) -> None:
                 ],
                 "warnings": ["card expires"],
             },
-            {"provider": "lines", "title": "Lines", "login_needed": False, "logged_in": False},
+            {
+                "provider": "lines",
+                "title": "Lines",
+                "login_needed": False,
+                "logged_in": False,
+                "highlights": ["line-1"],
+            },
         ],
     }
     assert not any(canary in answer.text for canary in CANARIES)

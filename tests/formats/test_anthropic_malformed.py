@@ -92,11 +92,23 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
         message({"type": "server_tool_use", "id": "s"}, role="assistant"),
         "messages.0.content.0.name",
     ),
+    *[
+        (
+            message(
+                {"type": "web_search_tool_result", "tool_use_id": "s", "content": content},
+                role="assistant",
+            ),
+            "messages.0.content.0.content",
+        )
+        for content in (True, 1, 1.5, "x")
+    ],
     (field(system=5), "system"),
     (field(system=[{"type": "text"}]), "system.0.text"),
     (field(max_tokens="many"), "max_tokens"),
     (field(max_tokens=True), "max_tokens"),
     (field(temperature="hot"), "temperature"),
+    (field(temperature=10**400), "temperature"),
+    (field(temperature=float("inf")), "temperature"),
     (field(top_k=0.5), "top_k"),
     (field(stream="yes"), "stream"),
     (field(stop_sequences="END"), "stop_sequences"),

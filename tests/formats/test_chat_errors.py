@@ -150,6 +150,7 @@ def test_what_an_upstreams_error_means(
         ("please try again after 1 seconds", 1),
         ("Try again in 2 hours 3 minutes", 7380),
         ("Try again later.", None),
+        (f"try again in {'9' * 400}s", None),
     ],
 )
 def test_the_wait_is_read_from_the_words(text: str, seconds: float | None) -> None:
@@ -176,3 +177,16 @@ def test_the_telling_message_is_taken() -> None:
     assert error_from_object({"code": "cyber_policy"}).message == (
         "the upstream reported cyber_policy"
     )
+
+
+@pytest.mark.parametrize("code", ["²", "9" * 5000, "٤٢٩٤", 10**400])
+def test_a_code_that_is_no_status_is_no_status(code: Any) -> None:
+    assert type(error_from_object({"code": code, "message": "x"})) is UpstreamFailed
+
+
+@pytest.mark.parametrize("time", [10**400, float("inf"), -1, True, {"a": 1}])
+@pytest.mark.parametrize("key", ["resets_in_seconds", "retry_after", "resets_at"])
+def test_a_time_that_no_clock_knows_is_not_told(key: str, time: Any) -> None:
+    error = error_from_object({"type": "usage_limit_reached", key: time}, now=900)
+    assert error.retry_after is None
+    assert error.upstream is None

@@ -2,7 +2,16 @@
 
 import pytest
 
-from gateway_core.content import Citation, HostedCall, Part, Reasoning, Seal, Text, ToolCall
+from gateway_core.content import (
+    Citation,
+    Foreign,
+    HostedCall,
+    Part,
+    Reasoning,
+    Seal,
+    Text,
+    ToolCall,
+)
 from gateway_core.errors import UpstreamProtocol
 from gateway_core.events import Fail
 from gateway_core.json import JsonObject
@@ -232,3 +241,10 @@ def test_a_search_without_action_or_sources() -> None:
 )
 def test_events_that_are_odd_but_harmless_are_skipped(odd: JsonObject) -> None:
     assert parts(odd, text_delta(0, "Hello"), TEXT_ITEM, completed()) == [Text("Hello")]
+
+
+@pytest.mark.parametrize("mistyped", [{}, {"type": None}, {"type": 5}])
+def test_an_item_of_another_kind_keeps_the_type_it_began_with(mistyped: JsonObject) -> None:
+    item = {"id": "x_1", **mistyped}
+    stream = added(0, "novel"), event("output_item.done", output_index=0, item=item), completed()
+    assert parts(*stream) == [Foreign("responses", "novel", {"id": "x_1", "type": "novel"})]

@@ -4,6 +4,7 @@ import pytest
 
 from gateway_core.content import Foreign, HostedCall, Media, Text
 from gateway_core.events import Whole, WholePart
+from gateway_core.json import JsonObject
 from support.responses_writing import between, kinds, streamed
 
 
@@ -68,6 +69,12 @@ def test_an_item_of_this_format_is_passed_on_whole() -> None:
     item = {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"}
     events = between(Whole(0, Foreign("responses", "compaction", item)))
     assert [event["item"] for event in events] == [item, item]
+
+
+@pytest.mark.parametrize("data", [{"id": "n_1"}, {"id": "n_1", "type": []}])
+def test_an_item_without_a_proper_type_has_that_of_its_part(data: JsonObject) -> None:
+    events = between(Whole(0, Foreign("responses", "novel", data)))
+    assert [event["item"] for event in events] == [{"id": "n_1", "type": "novel"}] * 2
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway_core.endpoint import Generate, send_error
+from gateway_core.endpoint import Generate, id_headers, known_error, send_error
 from gateway_core.errands import JsonEndpoint, compact_conversation, token_counting
 from gateway_core.errors import GatewayError, InvalidRequest, ModelNotFound, NotFound
 from gateway_core.formats import anthropic, chat, models, responses
@@ -52,7 +52,8 @@ def create_app(runtime: Runtime, *, key: str | None) -> ASGIApp:
         Route("/v1/models", _models(runtime), methods=["GET"]),
         Route("/v1/models/{id:path}", _model(runtime), methods=["GET"]),
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_such_route})
+    handlers = {HTTPException: _no_such_route, GatewayError: _failed, Exception: _failed}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     guard = LocalGuard(
         app,
@@ -85,8 +86,16 @@ def _dialect(path: str, headers: Mapping[str, str]) -> ClientFormat:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: GatewayError) -> None:
-    format = _dialect(scope["path"], headers_of(scope))
-    await send_error(send, format, error, scope["gateway.request_id"])
+    id = scope["gateway.request_id"]
+    await send_error(send, _dialect(scope["path"], headers_of(scope)), known_error(error, id), id)
+
+
+async def _failed(request: HttpRequest, error: Exception) -> HttpResponse:
+    """What an endpoint raised, in the dialect of its path."""
+    id = request.scope["gateway.request_id"]
+    known = known_error(error, id)
+    format = _dialect(request.url.path, request.headers)
+    return _json(request, format.error_body(known, id), format.error_status(known))
 
 
 async def _no_such_route(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -98,26 +107,26 @@ async def _no_such_route(request: HttpRequest, error: Exception) -> HttpResponse
         message = (
             f"the gateway has no {path}; base URLs end in the port or in /v1 for OpenAI clients"
         )
-    format = _dialect(path, request.headers)
-    body = format.error_body(NotFound(message), request.scope["gateway.request_id"])
-    return HttpResponse(dumps(body), error.status_code, media_type="application/json")
+    id = request.scope["gateway.request_id"]
+    body = _dialect(path, request.headers).error_body(known_error(NotFound(message), id), id)
+    return _json(request, body, error.status_code, error.headers)
 
 
 async def _hello(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("gateway is running\n", media_type="text/plain")
+    return HttpResponse("gateway is running\n", 200, _ids(request), "text/plain")
 
 
 async def _healthy(request: HttpRequest) -> HttpResponse:
-    return _json({"status": "ok"})
+    return _json(request, {"status": "ok"})
 
 
 async def _no_websocket(request: HttpRequest) -> HttpResponse:
     """Codex falls back to HTTP at once on 426, and only after seven tries on anything else."""
     if request.headers.get("upgrade", "").lower() != "websocket":
-        raise HTTPException(405)
+        raise HTTPException(405, headers={"allow": "POST"})
     error = InvalidRequest("Responses over WebSocket is not served here; use POST")
     body = responses.FORMAT.error_body(error, request.scope["gateway.request_id"])
-    return HttpResponse(dumps(body), 426, media_type="application/json")
+    return _json(request, body, 426)
 
 
 _Endpoint = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -127,20 +136,15 @@ def _models(runtime: Runtime) -> _Endpoint:
     async def list_models(request: HttpRequest) -> HttpResponse:
         entries = runtime.router.models()
         if "anthropic-version" not in request.headers:
-            return _json(models.openai_list(entries))
+            return _json(request, models.openai_list(entries))
         query = request.query_params
         try:
             limit = int(query.get("limit", "20"))
-            after_id, before_id = query.get("after_id"), query.get("before_id")
-            page = models.anthropic_list(
-                entries, limit=limit, after_id=after_id, before_id=before_id
-            )
-        except ValueError:
-            error: GatewayError = InvalidRequest("limit: expected an integer", param="limit")
-            return _error(anthropic.FORMAT, error, request)
-        except GatewayError as error:
-            return _error(anthropic.FORMAT, error, request)
-        return _json(page)
+        except ValueError as error:
+            raise InvalidRequest("limit: expected an integer", param="limit") from error
+        after_id, before_id = query.get("after_id"), query.get("before_id")
+        page = models.anthropic_list(entries, limit=limit, after_id=after_id, before_id=before_id)
+        return _json(request, page)
 
     return list_models
 
@@ -149,13 +153,11 @@ def _model(runtime: Runtime) -> _Endpoint:
     async def retrieve_model(request: HttpRequest) -> HttpResponse:
         name: str = request.path_params["id"]
         found = runtime.router.find(name)
-        is_anthropic = "anthropic-version" in request.headers
         if found is None:
-            format = anthropic.FORMAT if is_anthropic else chat.FORMAT
-            error = ModelNotFound(f"no provider serves the model {name!r}; see `gateway models`")
-            return _error(format, error, request)
+            raise ModelNotFound(f"no provider serves the model {name!r}; see `gateway models`")
+        is_anthropic = "anthropic-version" in request.headers
         write = models.anthropic_model if is_anthropic else models.openai_model
-        return _json(write(*found, id=name))
+        return _json(request, write(*found, id=name))
 
     return retrieve_model
 
@@ -166,11 +168,8 @@ def _status(runtime: Runtime) -> _Endpoint:
     async def show_status(request: HttpRequest) -> HttpResponse:
         query = request.query_params
         offline = query.get("offline", "").lower() in ("1", "true", "yes")
-        try:
-            logins = await gather_status(runtime, query.get("provider"), offline=offline)
-            return _json(await status_facts(runtime, logins))
-        except GatewayError as error:
-            return _error(chat.FORMAT, error, request)
+        logins = await gather_status(runtime, query.get("provider"), offline=offline)
+        return _json(request, await status_facts(runtime, logins))
 
     return show_status
 
@@ -179,24 +178,22 @@ def _refresh(runtime: Runtime) -> _Endpoint:
     """`POST /v1/auth/refresh`: new tokens for all logins, or for those of `?provider=`."""
 
     async def refresh(request: HttpRequest) -> HttpResponse:
-        try:
-            outcomes = await refresh_logins(runtime, request.query_params.get("provider"))
-            return _json(refresh_facts(outcomes))
-        except GatewayError as error:
-            return _error(chat.FORMAT, error, request)
+        outcomes = await refresh_logins(runtime, request.query_params.get("provider"))
+        return _json(request, refresh_facts(outcomes))
 
     return refresh
 
 
-def _json(value: JsonObject) -> HttpResponse:
-    return HttpResponse(dumps(value), media_type="application/json")
+def _json(
+    request: HttpRequest,
+    value: JsonObject,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    headers = {**_ids(request), **(headers or {})}
+    return HttpResponse(dumps(value), status, headers, "application/json")
 
 
-def _error(format: ClientFormat, error: GatewayError, request: HttpRequest) -> HttpResponse:
-    id = request.scope["gateway.request_id"]
-    return HttpResponse(
-        dumps(format.error_body(error, id)),
-        format.error_status(error),
-        {"x-request-id": id, "request-id": id},
-        "application/json",
-    )
+def _ids(request: HttpRequest) -> dict[str, str]:
+    pairs = id_headers(request.scope["gateway.request_id"])
+    return {name.decode(): value.decode() for name, value in pairs}

@@ -17,17 +17,20 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from gateway_core.credentials.store import Credential
-from gateway_core.errors import GatewayError
+from gateway_core.errors import UpstreamTimeout
 from gateway_core.http import Transports
-from gateway_core.plugins import Relay
 from gateway_core.provider import Model
+from gateway_core.relay import Relay
 
-__all__ = ["MAX_AGE_SECONDS", "Catalogue"]
+__all__ = ["MAX_AGE_SECONDS", "REFRESH_SECONDS", "STATIC_SECONDS", "Catalogue"]
 
 log = logging.getLogger(__name__)
 
 MAX_AGE_SECONDS = 3600.0
-_STATIC_WAIT_SECONDS = 5.0
+REFRESH_SECONDS = 30.0
+"""How long a provider may take over its live list."""
+STATIC_SECONDS = 5.0
+"""How long a provider may take over its list without a login, before the start goes on."""
 
 
 @dataclass
@@ -72,10 +75,18 @@ class Catalogue:
         await asyncio.gather(*(self._load(id, relay) for id, relay in self._relays.items()))
 
     async def refresh(self, provider: str, credential: Credential | None) -> None:
-        """Ask the provider for its models. Raises its `GatewayError`; the old list then stays."""
+        """Ask the provider for its models. Raises its `GatewayError`, or `UpstreamTimeout` after
+        `REFRESH_SECONDS`; the old list then stays.
+        """
         relay = self._relays[provider]
         transport = self._transports.get(provider, credential.account if credential else None)
-        models = list(await relay.models(credential, transport))
+        try:
+            async with asyncio.timeout(REFRESH_SECONDS):
+                models = list(await relay.models(credential, transport))
+        except TimeoutError as error:
+            raise UpstreamTimeout(
+                f"provider {provider!r} did not give its models within {REFRESH_SECONDS:g} s"
+            ) from error
         self._models[provider] = models
         self._fetched_at[provider] = time.time()
         await asyncio.to_thread(self._remember, provider, models)
@@ -87,11 +98,12 @@ class Catalogue:
             self._fetched_at[id] = remembered.fetched_at
             return
         try:
-            async with asyncio.timeout(_STATIC_WAIT_SECONDS):
+            async with asyncio.timeout(STATIC_SECONDS):
                 transport = self._transports.get(id, None)
                 self._models[id] = list(await relay.models(None, transport))
-        except (GatewayError, TimeoutError) as error:
-            log.warning("no model list from provider %s: %s", id, error or type(error).__name__)
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            log.warning("no model list from provider %s: %s", id, reason)
 
     def _file(self, provider: str) -> Path:
         return self._folder / "models" / f"{provider}.json"
@@ -104,12 +116,12 @@ class Catalogue:
 
     def _remember(self, provider: str, models: list[Model]) -> None:
         path = self._file(provider)
-        data = _remembered.dump_json(_Remembered(self._fetched_at[provider], models))
         try:
+            data = _remembered.dump_json(_Remembered(self._fetched_at[provider], models))
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=path.parent)
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
             Path(name).replace(path)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # pydantic's own errors are ValueErrors
             log.warning("the model list of %s could not be kept: %s", provider, error)

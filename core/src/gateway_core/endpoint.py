@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway_core.errors import GatewayError, Internal, InvalidRequest, TooLarge
+from gateway_core.errors import GatewayError, Internal, InvalidRequest, Overloaded, TooLarge
 from gateway_core.events import End, Event, Fail
 from gateway_core.exchange import Turn
 from gateway_core.formats.base import ClientFormat, StreamWriter
@@ -29,9 +29,11 @@ __all__ = [
     "Generate",
     "client_watched",
     "id_headers",
+    "known_error",
     "read_json",
     "send_error",
     "send_json",
+    "server_stops",
     "turn_headers",
 ]
 
@@ -61,9 +63,8 @@ class Generate:
         try:
             body = await read_json(receive, headers, self._runtime.settings.server.max_body_bytes)
             request = self._format.read_request(body, headers)
-        except GatewayError as error:
-            log.info("refused %s: %s", id, error.message)
-            await send_error(send, self._format, error, id)
+        except Exception as error:
+            await send_error(send, self._format, known_error(error, id), id)
             return
         turn = Turn(self._runtime, request, id)
         answer = _Answer(send, self._format, turn)
@@ -73,6 +74,9 @@ class Generate:
                 error_seen = await self._serve(turn, answer)
         except ClientLeftError:
             answer.status = CLIENT_LEFT
+        except asyncio.CancelledError:
+            error_seen = server_stops()
+            await answer.fail(error_seen)
         finally:
             turn.finish(self._format.name, answer.status, error_seen)
 
@@ -83,14 +87,10 @@ class Generate:
                 await self._stream(turn, answer)
             else:
                 await self._collect(turn, answer)
-        except GatewayError as error:
+        except Exception as raised:
+            error = known_error(raised, turn.id)
             await answer.fail(error)
             return error
-        except Exception as error:
-            log.exception("request %s failed", turn.id)
-            internal = Internal(f"the gateway failed ({type(error).__name__}); see its log")
-            await answer.fail(internal)
-            return internal
         return None
 
     async def _stream(self, turn: Turn, answer: "_Answer") -> None:
@@ -126,7 +126,29 @@ class Generate:
             await asyncio.sleep(max(wait, 0.001))
             if loop.time() >= ping_at:
                 silent_since = await answer.ping_if_silent(server.ping_interval)
+                # A client that does not read leaves it in the past: look again an interval later.
                 ping_at = silent_since + server.ping_interval
+                if ping_at <= loop.time():
+                    ping_at = loop.time() + server.ping_interval
+
+
+def known_error(error: Exception, id: str) -> GatewayError:
+    """The error to tell the client; what is none of ours is a bug, and goes to the log."""
+    if isinstance(error, GatewayError):
+        log.info("request %s was refused or failed: %s", id, error.message)
+        return error
+    log.error("request %s failed", id, exc_info=error)
+    return Internal(f"the gateway failed ({type(error).__name__}); see its log")
+
+
+def server_stops() -> GatewayError:
+    """Called when the server cancels a request because it stops: the request goes on for the
+    moment that it takes to tell the client.
+    """
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+    return Overloaded("the gateway is stopping; repeat the request when it runs again")
 
 
 class ClientLeftError(Exception):
@@ -231,7 +253,7 @@ async def read_json(receive: Receive, headers: Mapping[str, str], limit: int) ->
     too_large = TooLarge(f"the request body is larger than {limit} bytes ([server] max_body_bytes)")
     if int(headers.get("content-length") or 0) > limit:
         raise too_large
-    encoding = headers.get("content-encoding", "identity")
+    encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise InvalidRequest(f"content-encoding {encoding!r} is not understood; send plain JSON")
     pieces = []

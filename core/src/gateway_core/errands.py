@@ -5,7 +5,7 @@ error in the dialect of its clients; when the client leaves, the turns are cance
 is, a `Work` says: here are token counting and compaction, `gateway_core.painting` has the images.
 """
 
-import logging
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,12 +16,13 @@ from gateway_core.endpoint import (
     ClientLeftError,
     client_watched,
     id_headers,
+    known_error,
     read_json,
     send_error,
     send_json,
+    server_stops,
     turn_headers,
 )
-from gateway_core.errors import GatewayError, Internal
 from gateway_core.exchange import Turn
 from gateway_core.formats import responses
 from gateway_core.formats.base import ClientFormat, ReadRequest
@@ -30,11 +31,10 @@ from gateway_core.request import Request
 from gateway_core.tokens import count_request, in_thread
 
 if TYPE_CHECKING:
+    from gateway_core.errors import GatewayError
     from gateway_core.runtime import Runtime
 
 __all__ = ["Errand", "JsonEndpoint", "Work", "compact_conversation", "token_counting"]
-
-log = logging.getLogger(__name__)
 
 
 class Errand:
@@ -77,7 +77,8 @@ class JsonEndpoint:
         """Serve one request."""
         errand = Errand(self._runtime, scope["gateway.request_id"], scope["gateway.headers"])
         answer: JsonObject = {}
-        status, error = 200, None
+        status = 200
+        error: GatewayError | None = None
         try:
             limit = self._runtime.settings.server.max_body_bytes
             body = await read_json(receive, errand.headers, limit)
@@ -85,11 +86,10 @@ class JsonEndpoint:
                 answer = await self._work(errand, body)
         except ClientLeftError:
             status = CLIENT_LEFT
-        except GatewayError as raised:
-            error = raised
+        except asyncio.CancelledError:
+            error = server_stops()
         except Exception as raised:
-            log.exception("request %s failed", errand.id)
-            error = Internal(f"the gateway failed ({type(raised).__name__}); see its log")
+            error = known_error(raised, errand.id)
         finally:
             if error is not None:
                 status = self._format.error_status(error)
@@ -97,7 +97,6 @@ class JsonEndpoint:
                 turn.finish(self._name, status, error)
         first = errand.turns[0] if errand.turns else None
         if error is not None:
-            log.info("refused %s: %s", errand.id, error.message)
             await send_error(send, self._format, error, errand.id, first)
         elif status == 200:
             headers = turn_headers(first, None) if first else id_headers(errand.id)

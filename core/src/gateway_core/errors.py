@@ -61,11 +61,16 @@ ErrorKind: TypeAlias = Literal[
 ERROR_KINDS: tuple[ErrorKind, ...] = get_args(ErrorKind)
 
 
+_LONGEST_DELAY = 864_000  # seconds
+_FOREVER = float("inf")
+
+
 class GatewayError(Exception):
     """What went wrong, in terms a client format can render.
 
     message: for people; names the cause and what to do next.
-    retry_after: seconds until a retry makes sense, when known.
+    retry_after: seconds until a retry makes sense, when known; at most ten days, and None when the
+    number given is no time to wait (negative or not finite).
     param: the request field at fault, when there is one (`messages[2].role`).
     code: the upstream's own error code, when it is worth showing.
     upstream: facts about the upstream's answer for the log (status, request id); no secrets.
@@ -87,7 +92,7 @@ class GatewayError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.retry_after = retry_after
+        self.retry_after = _usable_delay(retry_after)
         self.param = param
         self.code = code
         self.upstream = upstream
@@ -102,6 +107,13 @@ class GatewayError(Exception):
     def __repr__(self) -> str:
         shown = {name: value for name, value in vars(self).items() if value is not None}
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+def _usable_delay(seconds: float | None) -> float | None:
+    # comparisons instead of math.isfinite, which cannot take every integer; NaN is never in between
+    if seconds is None or not 0 <= seconds < _FOREVER:
+        return None
+    return min(seconds, _LONGEST_DELAY)
 
 
 class InvalidRequest(GatewayError):

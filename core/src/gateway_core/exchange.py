@@ -12,8 +12,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,30 +26,26 @@ from gateway_core.errors import (
     UpstreamTimeout,
 )
 from gateway_core.events import (
-    Begin,
     End,
     Event,
     Fail,
     Notice,
-    NoticeSeen,
     Open,
     Partial,
-    Usage,
-    UsageSeen,
     Whole,
 )
 from gateway_core.grammar import GrammarChecker
 from gateway_core.http import read_body
 from gateway_core.logs import log_exchange
 from gateway_core.parts import Collector, Response
-from gateway_core.provider import Exchange, Route, UpstreamCall, UpstreamStream
-from gateway_core.redaction import redact, register_secret
+from gateway_core.provider import Route, UpstreamCall, UpstreamStream
+from gateway_core.recording import Recording, hide
 from gateway_core.request import Request
 from gateway_core.seals import without_seals
 
 if TYPE_CHECKING:
     from gateway_core.credentials.store import Credential
-    from gateway_core.plugins import Relay
+    from gateway_core.relay import Relay
     from gateway_core.runtime import Runtime
 
 __all__ = ["Deliver", "Turn"]
@@ -66,19 +61,6 @@ UNREADABLE_SEAL = "invalid_encrypted_content"
 _ANSWERS = (Open, Whole, Partial)
 
 
-@dataclass(slots=True)
-class _Record:
-    """What is known of the exchange for the log and for observers."""
-
-    started: float
-    started_at: datetime
-    first_event: float | None = None
-    usage: Usage | None = None
-    error: GatewayError | None = None
-    notices: list[str] = field(default_factory=list)
-    attempts: int = 0
-
-
 class Turn:
     """Runs one request to its end.
 
@@ -92,21 +74,25 @@ class Turn:
         self.id = id
         self.request = request
         self.route: Route | None = None
-        self.notices = list(request.notices)
         self.account: str | None = None
         self._runtime = runtime
         self._relay: Relay | None = None
         self._asked = request
         self._bridged: frozenset[str] = frozenset()
         self._summarises = False
-        self._begun = False
         self._answered = False
         self._loop = asyncio.get_running_loop()
         self._waiting_since: float | None = None
         self._timed_out: str | None = None
         self._deadline: asyncio.Timeout | None = None
         self._idle_timeout = runtime.settings.timeouts.idle
-        self._record = _Record(self._loop.time(), datetime.now(UTC))
+        self._total_timeout = runtime.settings.timeouts.total
+        self._record = Recording(request, id)
+
+    @property
+    def notices(self) -> list[Notice]:
+        """What was done to the request or seen in the answer so far."""
+        return self._record.notices
 
     def prepare(self) -> Route:
         """Find the provider and hold the request against what it can take.
@@ -125,7 +111,7 @@ class Turn:
             self._summarises = True
         self._asked, notices = degrade(asked, capabilities, title)
         self._bridged = bridged_custom_tools(self.request, capabilities)
-        self.notices += notices
+        self._record.notices += notices
         return route
 
     def token_counter(self) -> Callable[[], int]:
@@ -140,16 +126,23 @@ class Turn:
     async def run(self, deliver: Deliver) -> None:
         """Deliver the answer. Raises `GatewayError` when it failed before its first part."""
         assert self.route is not None, "prepare() comes first"
-        total = self._runtime.settings.timeouts.total
         try:
-            async with asyncio.timeout(total) as self._deadline:
+            async with asyncio.timeout(self._total_timeout) as self._deadline:
                 await self._attempts(deliver)
         except TimeoutError as timeout:
-            error = UpstreamTimeout(
-                self._timed_out
-                or f"the answer was not complete after {total:g} s ([timeouts] total)"
-            )
-            await self._give_up(error, deliver, timeout)
+            await self._give_up(self._timeout(), deliver, timeout)
+        except GatewayError as error:
+            self._record.failed(error)
+            raise
+
+    def _timeout(self) -> UpstreamTimeout:
+        assert self._deadline is not None
+        if self._timed_out is not None:
+            return UpstreamTimeout(self._timed_out)
+        if self._deadline.expired():
+            total = f"{self._total_timeout:g} s ([timeouts] total)"
+            return UpstreamTimeout(f"the answer was not complete after {total}")
+        return UpstreamTimeout("the upstream did not answer in time")
 
     async def collect(self) -> Response:
         """The whole answer, for a client that does not stream. Raises as `run` does, and the error
@@ -191,25 +184,9 @@ class Turn:
 
     def finish(self, format: str, status: int, error: GatewayError | None) -> None:
         """Tell the log and every plugin what happened; called once, whatever happened."""
-        record = self._record
-        error = error or record.error
-        exchange = Exchange(
-            id=self.id,
-            format=format,
-            provider=self.route.provider if self.route else "",
-            account=self.account,
-            model=self.route.model if self.route else "",
-            requested=self.request.model,
-            stream=self.request.stream,
-            status=status,
-            error=error.kind if error else None,
-            started_at=record.started_at,
-            first_event=record.first_event,
-            duration=self._loop.time() - record.started,
-            usage=record.usage,
-            notices=[notice.code for notice in self.notices],
-            upstream=error.upstream if error else None,
-        )
+        if error is not None:
+            self._record.failed(error)
+        exchange = self._record.exchange(format, status, self.route, self.account)
         log_exchange(exchange)
         self._runtime.plugins.observe(exchange)
 
@@ -228,6 +205,7 @@ class Turn:
                 if isinstance(error, Unauthorized) and credential is not None and not renewed:
                     renewed = True
                     credential = await self._runtime.credentials.refreshed(credential)
+                    hide(credential)
                     continue
                 if error.code == UNREADABLE_SEAL and self._drop_seals():
                     continue
@@ -244,7 +222,7 @@ class Turn:
         if without is self._asked:
             return False
         self._asked = without
-        self.notices.append(
+        self._record.notices.append(
             Notice(
                 "dropped_reasoning_state",
                 "the upstream could not read earlier reasoning, so it was left out",
@@ -258,13 +236,16 @@ class Turn:
             return None
         credential = await self._runtime.credentials.fresh(self.route.provider)
         self.account = credential.account
-        register_secret(credential.access_token.get_secret_value())
+        hide(credential)
         return credential
 
     async def _attempt(self, credential: "Credential | None", deliver: Deliver) -> None:
         assert self.route is not None and self._relay is not None
         call = self._relay.translate(self._asked, self.route, credential)
         self._idle_timeout = call.idle_timeout or self._runtime.settings.timeouts.idle
+        if call.total_timeout is not None and self._deadline is not None:
+            self._total_timeout = call.total_timeout
+            self._deadline.reschedule(self._record.started + call.total_timeout)
         transport = self._runtime.transports.get(self.route.provider, self.account)
         self._waiting_since = self._loop.time()
         try:
@@ -303,6 +284,12 @@ class Turn:
                     checker.check(events)
             except GatewayError:
                 raise
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                # Nobody cancelled this turn: it leaked out of a task of the plugin's own.
+                raise self._relay.bug("gateway_open", RuntimeError("cancelled itself")) from error
             except Exception as error:
                 raise self._relay.bug("gateway_decoder", error) from error
             if restore is not None:
@@ -313,7 +300,7 @@ class Turn:
                 continue
             last = type(events[-1])
             ended = ended or last is End or last is Fail
-            self._note(events)
+            self._record.note(events)
             if not self._answered:
                 held += events
                 if not (ended or any(type(event) in _ANSWERS for event in events)):
@@ -331,39 +318,16 @@ class Turn:
         if type(last) is Fail and not answered:
             raise last.error
         self._answered = True
-        self._record.first_event = self._loop.time() - self._record.started
-        if self._begun:
-            held = [event for event in held if type(event) is not Begin]
-        self._begun = True
+        self._record.answered()
         return held
-
-    def _note(self, events: Sequence[Event]) -> None:
-        for event in events:
-            kind = type(event)
-            if kind is UsageSeen:
-                self._record.usage = event.usage  # type: ignore[union-attr]
-            elif kind is NoticeSeen:
-                self.notices.append(event.notice)  # type: ignore[union-attr]
-        last = events[-1]
-        if type(last) is End:
-            self._record.usage = last.usage or self._record.usage
-        elif type(last) is Fail:
-            self._record.error = _without_secrets(last.error)
 
     async def _give_up(
         self, error: GatewayError, deliver: Deliver, cause: BaseException | None = None
     ) -> None:
-        self._record.error = _without_secrets(error)
+        self._record.failed(error)
         if not self._answered:
             raise error from cause
         await deliver([Fail(error)])
-
-
-def _without_secrets(error: GatewayError) -> GatewayError:
-    """The same error; an upstream's words may quote what we sent it."""
-    error.message = redact(error.message)
-    error.args = (error.message,)
-    return error
 
 
 def _with_options(request: Request, route: Route) -> Request:

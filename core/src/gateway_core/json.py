@@ -3,8 +3,8 @@
 The only module that knows which codec is used. Everything else says `loads` and `dumps`.
 """
 
-import json as _stdlib
-from typing import Any, TypeAlias
+import re
+from typing import Any, Final, TypeAlias
 
 from pydantic_core import from_json, to_json
 
@@ -14,9 +14,9 @@ __all__ = ["JsonObject", "dumps", "dumps_text", "loads", "loads_object"]
 
 
 def loads(data: bytes | str) -> Any:
-    """Decode one JSON document. Raises `ValueError` when it is malformed.
+    """Decode one JSON document. Raises `ValueError` when it is malformed or nested too deep.
 
-    JavaScript clients may cut a string inside a surrogate pair, which the fast codec refuses; such
+    JavaScript clients may cut a string inside a surrogate pair, which the codec refuses; such
     documents are decoded again with the half pair replaced by U+FFFD, so that the turn is not lost.
     """
     try:
@@ -24,7 +24,12 @@ def loads(data: bytes | str) -> Any:
     except ValueError as error:
         if not any(word in str(error) for word in ("surrogate", "hex escape")):
             raise
-    return _without_lone_surrogates(_stdlib.loads(data))
+    except TypeError:  # a text that holds half pairs itself
+        if not isinstance(data, str):
+            raise
+        return loads(data.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    text = data if isinstance(data, str) else data.decode()
+    return from_json(_ESCAPE.sub(_without_half_pair, text), allow_inf_nan=False)
 
 
 def loads_object(data: bytes | str) -> JsonObject:
@@ -45,14 +50,13 @@ def dumps_text(value: Any) -> str:
     return to_json(value).decode()
 
 
-def _without_lone_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_without_lone_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {
-            _without_lone_surrogates(key): _without_lone_surrogates(item)
-            for key, item in value.items()
-        }
-    return value
+# Every escape is matched, so that a backslash never counts for two; only half pairs are replaced.
+_ESCAPE: Final = re.compile(
+    r"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def _without_half_pair(escape: re.Match[str]) -> str:
+    return escape[0] if escape[2] is None else "\\ufffd"

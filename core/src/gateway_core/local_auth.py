@@ -7,6 +7,7 @@ as bearer, compared in constant time. No CORS header is ever sent.
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ __all__ = ["LocalGuard", "headers_of", "host_name"]
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/api/hello"})
 """Paths that answer without a key and tell nothing."""
+
+_HOST = re.compile(r"(?:\[(?P<address>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::\d*)?")
 
 Refuse: TypeAlias = Callable[[Scope, Receive, Send, GatewayError], Awaitable[None]]
 
@@ -109,7 +112,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header or an authority, without port and brackets, in lower case."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.rpartition(":")[0].lower() if host.count(":") == 1 else host.lower()
+    """The name in a Host header or an authority, without port and brackets, in lower case.
+
+    What is no `name`, `name:port` or `[address]:port` comes back as it is.
+    """
+    match = _HOST.fullmatch(host.lower())
+    return match["address"] or match["name"] if match else host.lower()

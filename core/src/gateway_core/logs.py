@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from gateway_core.json import dumps_text
-from gateway_core.redaction import redact, redact_fields, register_secret
+from gateway_core.redaction import redact, redact_fields, redact_message, register_secret
 
 if TYPE_CHECKING:
     from gateway_core.errors import GatewayError
@@ -37,6 +37,7 @@ request_logger: Final = logging.getLogger("gateway_core.request")
 _FILE_NAME = "gateway.log"
 _FILE_BYTES = 20 * 1024 * 1024
 _FILE_COUNT = 3
+_LONGEST_NAME = 200  # of a model, in characters; clients may ask for anything
 _CHATTY = ("aiohttp", "asyncio", "hpack", "httpcore", "httpx", "keyring", "uvicorn")
 
 
@@ -109,12 +110,13 @@ def log_exchange(exchange: "Exchange", error: "GatewayError | None" = None) -> N
     if not request_logger.isEnabledFor(level):
         return
     usage = exchange.usage
+    requested, model = exchange.requested[:_LONGEST_NAME], exchange.model[:_LONGEST_NAME]
     fields: dict[str, object] = {
         "id": exchange.id,
-        "requested": exchange.requested if exchange.requested != exchange.model else None,
+        "requested": requested if exchange.requested != exchange.model else None,
         "stream": exchange.stream,
         "error": exchange.error,
-        "cause": error.message if error else None,
+        "cause": redact_message(error.message) if error else None,
         "first_event": _rounded(exchange.first_event),
         "duration": _rounded(exchange.duration),
         "input": usage.input if usage else None,
@@ -127,7 +129,7 @@ def log_exchange(exchange: "Exchange", error: "GatewayError | None" = None) -> N
         level,
         "%s %s %d",
         exchange.format,
-        f"{exchange.provider}/{exchange.model}" if exchange.provider else exchange.requested,
+        f"{exchange.provider}/{model}" if exchange.provider else requested,
         exchange.status,
         extra={"fields": {key: value for key, value in fields.items() if value is not None}},
     )

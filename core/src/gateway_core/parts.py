@@ -45,7 +45,10 @@ __all__ = ["Collector", "PartWriter", "Response", "collect"]
 
 @dataclass(slots=True)
 class _Held:
-    """A part that waits for its turn: how it opens, the text so far, and its close when seen."""
+    """A part that waits for its turn: how it opens, the text so far, and its close when seen.
+
+    It is held under its key while it may be written to; a whole one under a key of its own.
+    """
 
     part: StreamedPart | WholePart
     whole: bool = False
@@ -131,7 +134,7 @@ class PartWriter:
         extras: Extras | None = None,
     ) -> None:
         """A tool call starts; a second call for the same open key does nothing."""
-        if self.ended or (key == self._key and self._index >= 0) or key in self._held:
+        if self.ended or self.is_open(key):
             return
         self._tools += 1
         self._write(key, ToolCall(id, name, "", custom=custom, seal=seal, extras=extras), "")
@@ -150,7 +153,7 @@ class PartWriter:
         if self.ended:
             return
         if self._must_wait():
-            self._held[key] = _Held(part, whole=True)
+            self._held[object()] = _Held(part, whole=True)  # no call will be about it
             return
         self._close_open()
         self._emit_whole(part)
@@ -173,15 +176,18 @@ class PartWriter:
             self._events.append(Close(self._index, seal, citations, extras))
             self._index = -1
             self._drain()
-        elif (held := self._held.get(key)) is not None and not held.whole:
+        elif (held := self._held.get(key)) is not None:
             held.close = held.close or Close(0, seal, citations, extras)
         elif seal is not None and key in self._implicit:
             self._implicit.discard(key)
             self.whole(("late seal", key), Reasoning("", seal=seal))
 
     def is_open(self, key: Hashable) -> bool:
-        """Whether the key has a part that is open or waiting."""
-        return (key == self._key and self._index >= 0) or key in self._held
+        """Whether the key has a part that may still be written to, open or waiting for its turn."""
+        if key == self._key and self._index >= 0:
+            return True
+        held = self._held.get(key)
+        return held is not None and held.close is None
 
     def usage(self, usage: Usage) -> None:
         """Totals so far."""
@@ -244,10 +250,19 @@ class PartWriter:
             if text:
                 self._events.append(Delta(self._index, text))
             return
+        if held is not None and held.close is not None:
+            self._give_away(key)
+            held = None
         if held is None:
             held = self._held[key] = _Held(part)
-        if text and held.close is None:
+        if text:
             held.deltas.append(text)
+
+    def _give_away(self, key: Hashable) -> None:
+        """Free the key of a closed part that still waits; the part keeps its place."""
+        self._held = {
+            object() if other == key else other: held for other, held in self._held.items()
+        }
 
     def _open(self, key: Hashable, part: StreamedPart) -> None:
         self._key = key

@@ -1,57 +1,36 @@
-"""The plugin host: finds plugins, guards their loading, and relays calls to one provider.
+"""The plugin host: finds plugins, guards their loading, and tells all of them what happened.
 
 A plugin that fails to import, was written against another contract, misspells a hook or raises
-while it introduces itself is left out and reported with its reason; the others go on. Nobody but
-`Relay` calls the hooks of a provider.
+while it introduces itself is left out and reported with its reason; the others go on. The hooks of
+a provider are called by its `gateway_core.relay.Relay` alone.
 """
 
-import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pluggy
 from pydantic import BaseModel
 
 from gateway_core.defaults import CoreDefaults
-from gateway_core.errors import GatewayError, Internal, Unsupported
 from gateway_core.hookspecs import CONTRACT, PROJECT, GatewaySpec
-from gateway_core.json import JsonObject
-from gateway_core.provider import (
-    Account,
-    Claim,
-    Exchange,
-    LoginPrompt,
-    Model,
-    ProviderInfo,
-    Route,
-    StoredAction,
-    StreamDecoder,
-    UpstreamCall,
-    UpstreamStream,
-)
-from gateway_core.request import Request
+from gateway_core.provider import Exchange, ProviderInfo
+from gateway_core.relay import Relay
 from gateway_core.settings import Settings, SettingsError, provider_settings
+from gateway_core.settings_file import dotted
+from gateway_core.settings_layers import origin_of, suggestion
 
-if TYPE_CHECKING:
-    import httpx
+__all__ = ["PluginReport", "PluginSet", "unknown_names"]
 
-    from gateway_core.credentials.store import Credential
-    from gateway_core.http import Transport
-
-__all__ = ["PluginReport", "PluginSet", "Relay"]
-
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _ID = re.compile(r"[a-z][a-z0-9-]*")
 _REQUIRED = ("gateway_models", "gateway_translate", "gateway_decoder")
 _LOGIN_REQUIRED = ("gateway_login",)
+_TOLD_TO_ALL = ("gateway_commands", "gateway_exchange")
 
 
 @dataclass(slots=True, frozen=True)
@@ -100,14 +79,22 @@ class PluginSet:
 
     def observe(self, exchange: Exchange) -> None:
         """Tell every plugin about an exchange; an error in one is logged and goes no further."""
-        try:
-            self._manager.hook.gateway_exchange(exchange=exchange)
-        except Exception:
-            log.exception("a plugin failed in gateway_exchange")
+        self._tell("gateway_exchange", exchange=exchange)
 
     def add_commands(self, cli: object) -> None:
-        """Let plugins add their commands to the command line."""
-        self._manager.hook.gateway_commands(cli=cli)
+        """Let plugins add their commands to the command line; an error in one is logged and goes
+        no further.
+        """
+        self._tell("gateway_commands", cli=cli)
+
+    def _tell(self, hook: str, **arguments: object) -> None:
+        # One by one, because pluggy's own call ends at the first implementation that raises.
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        for implementation in reversed(caller.get_hookimpls()):
+            try:
+                implementation.function(*(arguments[name] for name in implementation.argnames))
+            except (Exception, SystemExit):
+                log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
 
     def _load(self, entry: "EntryPoint | _Given", introduced: "dict[str, _Introduced]") -> None:
         distribution = entry.dist.name if entry.dist else None
@@ -150,6 +137,13 @@ class PluginSet:
         self._manager.check_pending()
         callers = self._manager.get_hookcallers(plugin) or []
         hooks = {caller.name for caller in callers}
+        for caller in callers:
+            if caller.name in _TOLD_TO_ALL and any(
+                implementation.plugin is plugin
+                and (implementation.wrapper or implementation.hookwrapper)
+                for implementation in caller.get_hookimpls()
+            ):
+                raise ValueError(f"{caller.name} cannot be wrapped: every plugin is told by itself")
         for attribute in dir(plugin):
             if attribute.startswith("gateway_") and attribute not in hooks:
                 raise ValueError(f"{attribute} lacks the @hookimpl marker, so it would never run")
@@ -208,198 +202,41 @@ class _Given:
         return self.plugin
 
 
+def unknown_names(settings: Settings, plugins: PluginSet) -> list[str]:
+    """A line for each plugin and provider that the settings name and nobody installed, with the
+    place and what was probably meant. No error, because a plugin may be away for a while.
+    """
+    reports = plugins.reports
+    installed = {report.name for report in reports}
+    # What a plugin that is off or broken provides is not known; mostly it is named alike.
+    providers = {
+        report.provider or report.name
+        for report in reports
+        if report.provider or report.state != "active"
+    }
+    named: list[tuple[tuple[str, ...], str, Iterable[str], set[str]]] = [
+        (("plugins", "enabled"), "plugin", settings.plugins.enabled or (), installed),
+        (("plugins", "disabled"), "plugin", settings.plugins.disabled, installed),
+        (("routing", "priority"), "provider", settings.routing.priority, providers),
+        (("providers",), "provider", settings.providers, providers),
+    ]
+    lines = []
+    for path, kind, names, known in named:
+        for name in names:
+            if name in known:
+                continue
+            place = (*path, name) if path == ("providers",) else path
+            origin = origin_of(place, settings.origins)
+            meant = suggestion(name, known)
+            advice = f"did you mean {meant!r}?" if meant else _installed(known)
+            where = f"{origin}: " if origin else ""
+            lines.append(f"{where}{dotted(place)}: no {kind} {name!r} is installed; {advice}")
+    return lines
+
+
+def _installed(names: Iterable[str]) -> str:
+    return f"installed: {', '.join(sorted(names)) or 'none'}"
+
+
 def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-class Relay:
-    """Typed calls to the hooks of one provider; other providers do not see them.
-
-    A `GatewayError` that a plugin raises goes through. Anything else it raises is its bug: logged
-    with its traceback and turned into `Internal`, so that a turn fails and the server does not.
-    """
-
-    def __init__(
-        self,
-        manager: pluggy.PluginManager,
-        info: ProviderInfo,
-        settings: BaseModel,
-        others: Sequence[object],
-    ) -> None:
-        self.info = info
-        self.settings = settings
-        self._callers = {
-            name: manager.subset_hook_caller(name, others)
-            for name in vars(GatewaySpec)
-            if name.startswith("gateway_")
-        }
-
-    async def login(
-        self, prompt: LoginPrompt, http: "httpx.AsyncClient", method: str = "auto"
-    ) -> "Credential":
-        """Lead a person through a login."""
-        credential: Credential = await self._await(
-            "gateway_login", prompt=prompt, http=http, settings=self.settings, method=method
-        )
-        return credential
-
-    async def import_login(self, source: Path | None = None) -> "Credential":
-        """The login that another program keeps. Raises `Unsupported` when the provider knows of
-        none.
-        """
-        credential: Credential | None = await asyncio.to_thread(
-            self._call, "gateway_import", source=source, settings=self.settings
-        )
-        if credential is None:
-            raise Unsupported(
-                f"provider {self.info.id!r} imports no logins; run `gateway login {self.info.id}`"
-            )
-        return credential
-
-    async def refresh(self, credential: "Credential", http: "httpx.AsyncClient") -> "Credential":
-        """A fresh credential for a stale one."""
-        fresh: Credential = await self._await(
-            "gateway_refresh", credential=credential, http=http, settings=self.settings
-        )
-        return fresh
-
-    async def logout(self, credential: "Credential", http: "httpx.AsyncClient") -> bool:
-        """Revoke at the provider; False when it offers no way."""
-        arguments = {"credential": credential, "http": http, "settings": self.settings}
-        awaitable = self._call("gateway_logout", **arguments)
-        if awaitable is None:
-            return False
-        await self.guard("gateway_logout", awaitable)
-        return True
-
-    async def account(self, credential: "Credential", http: "httpx.AsyncClient") -> Account | None:
-        """What the provider tells about the account; None when it tells nothing."""
-        arguments = {"credential": credential, "http": http, "settings": self.settings}
-        awaitable = self._call("gateway_account", **arguments)
-        return None if awaitable is None else await self.guard("gateway_account", awaitable)
-
-    async def models(
-        self, credential: "Credential | None", transport: "Transport"
-    ) -> Sequence[Model]:
-        """The provider's models. The HTTP client is made only for a plugin that asks for it."""
-        hook = "gateway_models"
-        wanted = any("http" in hookimpl.argnames for hookimpl in self._implementations(hook))
-        models: Sequence[Model] = await self._await(
-            hook,
-            credential=credential,
-            http=transport.http if wanted else None,
-            settings=self.settings,
-        )
-        return models
-
-    @property
-    def streams_http(self) -> bool:
-        """Whether the provider leaves opening the upstream to the core."""
-        return len(self._implementations("gateway_open")) == 1
-
-    def claim(self, name: str) -> Claim | None:
-        """The model that a name outside all lists means here, or None."""
-        claim: Claim | None = self._call("gateway_claim", name=name, settings=self.settings)
-        return claim
-
-    def translate(
-        self, request: Request, route: Route, credential: "Credential | None"
-    ) -> UpstreamCall:
-        """The upstream call for a request."""
-        call: UpstreamCall = self._call(
-            "gateway_translate",
-            request=request,
-            route=route,
-            credential=credential,
-            settings=self.settings,
-        )
-        return call
-
-    def open(
-        self, call: UpstreamCall, transport: "Transport"
-    ) -> AbstractAsyncContextManager[UpstreamStream]:
-        """The upstream stream, to be entered."""
-        stream: AbstractAsyncContextManager[UpstreamStream] = self._call(
-            "gateway_open", call=call, transport=transport
-        )
-        return stream
-
-    def decoder(
-        self, call: UpstreamCall, route: Route, headers: Mapping[str, str]
-    ) -> StreamDecoder:
-        """A fresh decoder."""
-        decoder: StreamDecoder = self._call(
-            "gateway_decoder", call=call, route=route, headers=headers
-        )
-        return decoder
-
-    def error(
-        self, status: int, headers: Mapping[str, str], body: bytes, call: UpstreamCall
-    ) -> GatewayError:
-        """What a non-2xx answer means."""
-        error: GatewayError = self._call(
-            "gateway_error", status=status, headers=headers, body=body, call=call
-        )
-        return error
-
-    def count_tokens(self, request: Request, route: Route) -> int:
-        """Input tokens of a request; slow, so called in a worker thread."""
-        count: int = self._call(
-            "gateway_count_tokens", request=request, route=route, settings=self.settings
-        )
-        return count
-
-    async def stored_response(
-        self,
-        action: StoredAction,
-        response_id: str,
-        credential: "Credential",
-        http: "httpx.AsyncClient",
-    ) -> JsonObject:
-        """Act on a response the upstream stores. Raises `Unsupported` when it stores none."""
-        answer: JsonObject = await self._await(
-            "gateway_stored_response",
-            action=action,
-            response_id=response_id,
-            credential=credential,
-            http=http,
-            settings=self.settings,
-        )
-        return answer
-
-    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
-        return self._callers[hook].get_hookimpls()
-
-    def _call(self, hook: str, **arguments: Any) -> Any:
-        try:
-            return self._callers[hook](**arguments)
-        except GatewayError:
-            raise
-        except Exception as error:
-            raise self.bug(hook, error) from error
-
-    async def _await(self, hook: str, **arguments: Any) -> Any:
-        awaitable = self._call(hook, **arguments)
-        if awaitable is None:
-            raise Unsupported(f"provider {self.info.id!r} does not implement {hook}")
-        return await self.guard(hook, awaitable)
-
-    async def guard(self, hook: str, awaitable: Awaitable[T]) -> T:
-        """Await what a hook returned, with its failures in our terms."""
-        from gateway_core.http_errors import translate_http_errors
-
-        try:
-            with translate_http_errors(self.info.title):
-                return await awaitable
-        except GatewayError:
-            raise
-        except Exception as error:
-            raise self.bug(hook, error) from error
-
-    def bug(self, hook: str, error: Exception) -> Internal:
-        """Log what a hook raised and return the error that the client is given."""
-        log.error("plugin of provider %s failed in %s", self.info.id, hook, exc_info=error)
-        return Internal(
-            f"the plugin of provider {self.info.id!r} failed in {hook} ({type(error).__name__}); "
-            f"the log has the details"
-        )

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["REDACTED", "redact", "redact_fields", "register_secret"]
+__all__ = ["REDACTED", "redact", "redact_fields", "redact_message", "register_secret"]
 
 REDACTED: Final = "[redacted]"
 
@@ -19,8 +19,10 @@ _NAMES = (
     r"|device[-_]?code|chatgpt-account-id|credential"
 )
 _QUOTED = r"b?\"(?:[^\"\\]|\\.)*\"|b?'(?:[^'\\]|\\.)*'"
-_RANDOM = r"(?=[^\s\"'&,;)}\]]*\d)(?=[^\s\"'&,;)}\]]*[A-Za-z])[^\s\"'&,;)}\]]+"
+_RANDOM = r"(?=[^\s\"'&,;)}\]]{0,64}\d)(?=[^\s\"'&,;)}\]]{0,64}[A-Za-z])[^\s\"'&,;)}\]]+"
 
+# Texts come from upstreams and clients, so each pattern takes time in proportion to the text: what
+# may repeat without bound is tried from one place only, or ends where the next try could begin.
 _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     # headers whose value has blanks in it
     (
@@ -34,14 +36,20 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         re.compile(r"(?i)\b(bearer|basic)\s+(?=\S*[^\sA-Za-z.,;:)'\"]|\S{20})[^\s\"',;)}]+"),
         rf"\1 {REDACTED}",
     ),
-    (re.compile(r"\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)*"), REDACTED),
+    # looks first whether a dot ends the word at all, once for each word
+    (
+        re.compile(
+            r"(?<![\w-])(?=[\w-]*+\.[\w-]{4})([\w-]*?)\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)*"
+        ),
+        rf"\1{REDACTED}",
+    ),
     (re.compile(r"\b(?:sk|gw|xai|ksk|rk|pk|key)-[\w-]{12,}"), REDACTED),
     (re.compile(r"\b(?:crsr|gh[pousr]|github_pat|aoa|aor|ac|rt|at)_[\w-]{12,}"), REDACTED),
     (re.compile(r"\bAIza[\w-]{20,}"), REDACTED),
     # name: value, name=value, "name": "value", ('name', b'value')
     (
         re.compile(
-            rf"(?i)((?<![a-z])(?:[\w-]*[_-])?(?:{_NAMES})\b['\"]?\s*+(?:[:=]|,(?=\s*b?['\"]))\s*+)"
+            rf"(?i)((?<![a-z])(?:{_NAMES})\b['\"]?\s*+(?:[:=]|,(?=\s*b?['\"]))\s*+)"
             rf"(?:{_QUOTED}|(?!None\b|null\b|SecretStr|\[redacted\])[^\s\"'&,;)}}\]]+)"
         ),
         rf"\1{REDACTED}",
@@ -101,6 +109,12 @@ def redact(text: str) -> str:
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
     return text
+
+
+def redact_message(text: str, limit: int = 2000) -> str:
+    """The text without secrets, at most `limit` characters long: for what others have written."""
+    text = redact(text)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def redact_fields(fields: Mapping[str, object]) -> dict[str, object]:

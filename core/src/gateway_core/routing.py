@@ -7,17 +7,20 @@ provider's own claim; the fallback for the Claude names that clients insist on; 
 """
 
 import difflib
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from gateway_core.catalogue import Catalogue
-from gateway_core.errors import ModelNotFound
-from gateway_core.plugins import Relay
-from gateway_core.provider import Model, Route
+from gateway_core.errors import GatewayError, ModelNotFound
+from gateway_core.provider import Claim, Model, Route
+from gateway_core.relay import Relay
 from gateway_core.settings import RoutingSettings
 
 __all__ = ["Router"]
+
+log = logging.getLogger(__name__)
 
 _CLIENT_HINT = re.compile(r"\[[0-9a-z]+\]$")
 _INSISTED = re.compile(r"(claude|anthropic|opus|sonnet|haiku)([-./@].*|$)")
@@ -94,6 +97,15 @@ class Router:
             if len(providers) > 1
         ]
 
+    def unserved_fallback(self) -> str | None:
+        """Why the fallback that was set leads nowhere, as far as is known now; else None."""
+        if self._settings.fallback:
+            try:
+                self._resolve(self._settings.fallback, [], indirect=True)
+            except GatewayError as error:
+                return error.message
+        return None
+
     def _resolve(self, name: str, steps: list[str], *, indirect: bool = False) -> Route:
         if route := self._by_prefix(name, steps):
             return route
@@ -136,12 +148,21 @@ class Router:
 
     def _by_claim(self, name: str, plain: str, steps: list[str]) -> Route | None:
         for id in self.order():
-            if self._ready(id) and (claim := self._relays[id].claim(plain)):
+            if self._ready(id) and (claim := self._claim(id, plain, steps)):
                 steps.append(f"claimed by {id} as {claim.model} {dict(claim.options)}")
                 model = self._listed(id, claim.model)
                 return Route(id, claim.model, name, claim.options, model, "claimed")
         steps.append(f"no ready provider lists or claims {plain}")
         return None
+
+    def _claim(self, provider: str, name: str, steps: list[str]) -> Claim | None:
+        """A provider's claim; one that fails owns nothing, and the next provider is asked."""
+        try:
+            return self._relays[provider].claim(name)
+        except GatewayError as error:
+            log.warning("provider %s could not say what it owns: %s", provider, error.message)
+            steps.append(f"{provider} failed over {name}: {error.message}")
+            return None
 
     def _by_fallback(self, name: str, steps: list[str]) -> Route | None:
         if target := self._settings.fallback:

@@ -21,11 +21,12 @@ from gateway_core.plugins import PluginSet
 from gateway_core.routing import Router
 from gateway_core.settings import Settings, SettingsError
 
-__all__ = ["Runtime"]
+__all__ = ["LOOK_SECONDS", "Runtime"]
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 10.0
+LOOK_SECONDS = 10.0
+"""How often logins of other processes are looked for."""
 _RETRY_SECONDS = 300.0
 
 
@@ -91,8 +92,7 @@ class Runtime:
         if provider is not None:
             await self._refresh(provider)
             return
-        for id in sorted(self._ready):
-            await self._refresh_quietly(id)
+        await asyncio.gather(*(self._refresh_quietly(id) for id in self._ready))
 
     def _keep_only(self, provider: str) -> None:
         if provider not in self.plugins.providers:
@@ -114,28 +114,40 @@ class Runtime:
         self._ready = ready
 
     async def _keep_models_fresh(self) -> None:
-        """Until cancelled: notice logins of other processes, refresh lists that grew old."""
+        """Until cancelled: notice logins of other processes, refresh lists that grew old.
+
+        Each refresh is a task of its own, so that a provider that hangs holds up nobody else.
+        """
         relays = self.plugins.providers
         if any(relays[id].streams_http for id in self._ready):
-            await asyncio.to_thread(self.transports.warm_up)
+            try:
+                await asyncio.to_thread(self.transports.warm_up)
+            except Exception:  # the first turn will meet it, and can say so
+                log.exception("the TLS settings could not be read ahead")
+        running: dict[str, asyncio.Task[None]] = {}
         retry_at: dict[str, float] = {}
         loop = asyncio.get_running_loop()
-        while True:
-            for id in sorted(self._ready):
-                if self.catalogue.stale(id) and loop.time() >= retry_at.get(id, 0.0):
-                    retry_at[id] = loop.time() + _RETRY_SECONDS
-                    await self._refresh_quietly(id)
-            await asyncio.sleep(_LOOK_SECONDS)
-            try:
-                await self._look_for_logins()
-            except Exception as error:
-                log.warning("the credential store could not be read: %s", error)
+        async with asyncio.TaskGroup() as refreshes:
+            while True:
+                for id in sorted(self._ready):
+                    if id in running and not running[id].done():
+                        continue
+                    if self.catalogue.stale(id) and loop.time() >= retry_at.get(id, 0.0):
+                        retry_at[id] = loop.time() + _RETRY_SECONDS
+                        running[id] = refreshes.create_task(self._refresh_quietly(id))
+                await asyncio.sleep(LOOK_SECONDS)
+                try:
+                    await self._look_for_logins()
+                except Exception as error:
+                    log.warning("the credential store could not be read: %s", error)
 
     async def _refresh_quietly(self, provider: str) -> None:
         try:
             await self._refresh(provider)
         except GatewayError as error:
             log.warning("the model list of %s was not refreshed: %s", provider, error.message)
+        except Exception:
+            log.exception("the model list of %s was not refreshed", provider)
 
     async def _refresh(self, provider: str) -> None:
         credential = None

@@ -27,7 +27,7 @@ from gateway_core.addresses import Address, expand_addresses, parse_address
 from gateway_core.paths import Paths, find_paths
 from gateway_core.private_files import create_private, write_private
 from gateway_core.settings_file import SettingsError, TomlFile
-from gateway_core.settings_layers import Origin, explain_invalid, gather
+from gateway_core.settings_layers import Gathered, Origin, explain_invalid, gather
 
 __all__ = [
     "CredentialSettings",
@@ -194,13 +194,19 @@ def load_settings(
     file: the settings file to use instead of the one on disk, to check an edit.
     """
     paths = find_paths(environ)
-    gathered = gather(file or TomlFile.read(paths.config_file), environ, flags or {}, Tables)
-    try:
-        tables = Tables.model_validate(gathered.values)
-    except ValidationError as error:
-        raise explain_invalid(error, Tables, (), gathered.origins) from None
+    file = file or TomlFile.read(paths.config_file)
+    _validate(gather(file, {}, {}, Tables))  # also what a variable or a flag will hide
+    gathered = gather(file, environ, flags or {}, Tables)
+    tables = _validate(gathered)
     parts = {name: getattr(tables, name) for name in Tables.model_fields}
     return Settings(**parts, paths=paths, origins=gathered.origins)
+
+
+def _validate(gathered: Gathered) -> Tables:
+    try:
+        return Tables.model_validate(gathered.values)
+    except ValidationError as error:
+        raise explain_invalid(error, Tables, (), gathered.origins) from None
 
 
 def provider_settings(settings: Settings, provider: str, model: type[_ModelT]) -> _ModelT:

@@ -18,7 +18,16 @@ from pydantic_core import ErrorDetails
 
 from gateway_core.settings_file import KeyPath, SettingsError, TomlFile, dotted, parse_key
 
-__all__ = ["FLAGS", "Gathered", "Origin", "explain_invalid", "gather", "is_secret", "suggestion"]
+__all__ = [
+    "FLAGS",
+    "Gathered",
+    "Origin",
+    "explain_invalid",
+    "gather",
+    "is_secret",
+    "origin_of",
+    "suggestion",
+]
 
 _PREFIX = "GATEWAY_"
 _SHORT_FORMS: dict[str, KeyPath | None] = {
@@ -133,13 +142,27 @@ def explain_invalid(
     complaints = []
     for detail in error.errors(include_url=False):
         path = prefix + _known_path(detail, model)
-        origin = _origin_of(path, origins)
+        origin = origin_of(path, origins)
         complaints.append((origin.line or 0 if origin else 0, path, origin, detail))
     complaints.sort(key=lambda complaint: complaint[0])
     _, path, origin, detail = complaints[0]
     others = len({complaint[1] for complaint in complaints}) - 1
     more = f" (and {others} more)" if others else ""
     return _say(path, _cause(detail, path, prefix, model, origin) + more, origin)
+
+
+def origin_of(path: KeyPath, origins: Mapping[str, Origin]) -> Origin | None:
+    """Where the value at a path comes from: its own origin, else one of what is inside it, else
+    that of what encloses it.
+    """
+    for length in range(len(path), 0, -1):
+        start = dotted(path[:length])
+        if start in origins:
+            return origins[start]
+        inside = [origin for key, origin in origins.items() if key.startswith(f"{start}.")]
+        if inside:
+            return min(inside, key=lambda origin: origin.line or 0)
+    return None
 
 
 def is_secret(path: KeyPath, model: type[BaseModel] | None = None) -> bool:
@@ -238,17 +261,6 @@ def _spread(annotation: Any) -> list[Any]:
         for member in get_args(annotation):
             spread += _spread(member)
     return spread
-
-
-def _origin_of(path: KeyPath, origins: Mapping[str, Origin]) -> Origin | None:
-    for length in range(len(path), 0, -1):
-        start = dotted(path[:length])
-        if start in origins:
-            return origins[start]
-        inside = [origin for key, origin in origins.items() if key.startswith(f"{start}.")]
-        if inside:
-            return min(inside, key=lambda origin: origin.line or 0)
-    return None
 
 
 def _cause(

@@ -6,6 +6,7 @@ secret is in anything that comes out of here.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,17 +16,18 @@ from typing import TYPE_CHECKING
 from gateway_core.credentials.store import Credential
 from gateway_core.errors import GatewayError, LoginRequired, NotFound, Unauthorized
 from gateway_core.json import JsonObject
-from gateway_core.redaction import redact, register_secret
+from gateway_core.recording import hide
+from gateway_core.redaction import redact
 
 if TYPE_CHECKING:
-    from gateway_core.provider import Account
+    from gateway_core.provider import Account, Model
     from gateway_core.runtime import Runtime
 
 __all__ = [
     "LoginStatus",
     "RefreshOutcome",
     "gather_status",
-    "hide_credential",
+    "highlights",
     "local_time",
     "login_facts",
     "refresh_facts",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _ACCOUNT_SECONDS = 15.0
+_SMALL = re.compile(r"mini|nano|lite|flash|fast|spark|haiku|luna")
 
 
 @dataclass(slots=True)
@@ -48,6 +51,7 @@ class LoginStatus:
     credential: Credential | None = None
     active: bool = False
     account: "Account | None" = None
+    models: Sequence[str] = ()
     problem: str | None = None
 
 
@@ -71,8 +75,13 @@ async def gather_status(
     Raises `NotFound` for a provider that is not installed.
     """
     logins: list[LoginStatus] = []
-    for id in _wanted(runtime, provider):
+    wanted = _wanted(runtime, provider)
+    if not all(runtime.catalogue.models(id) for id in wanted):
+        await runtime.catalogue.load()
+    for id in wanted:
         logins += await _logins(runtime, id)
+    for login in logins:
+        login.models = highlights(runtime.catalogue.models(login.provider))
     if not offline:
         await asyncio.gather(*(_ask_provider(runtime, login) for login in logins))
     return logins
@@ -113,6 +122,7 @@ def login_facts(login: LoginStatus, now: datetime | None = None) -> JsonObject:
         "title": login.title,
         "login_needed": login.needed,
         "logged_in": login.credential is not None,
+        "highlights": list(login.models),
     }
     if login.credential is not None:
         facts |= {
@@ -175,17 +185,20 @@ def refresh_facts(outcomes: Sequence[RefreshOutcome]) -> JsonObject:
     }
 
 
+def highlights(models: Sequence["Model"], count: int = 3) -> list[str]:
+    """The strongest models, going by their names: full-size ones first, then the higher version."""
+
+    def weakness(model: "Model") -> tuple[bool, list[int]]:
+        version = re.search(r"\d+(?:[.-]\d+)*", model.id)
+        numbers = re.findall(r"\d+", version[0]) if version else []
+        return _SMALL.search(model.id) is not None, [-int(number) for number in numbers] or [0]
+
+    return [model.id for model in sorted(models, key=weakness)[:count]]
+
+
 def local_time(moment: datetime) -> str:
     """A time as the person's clock shows it."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def hide_credential(credential: Credential) -> None:
-    """Have the credential's secrets redacted from every log line and error of this process."""
-    hidden = [credential.access_token, credential.refresh_token, *credential.secrets.values()]
-    for secret in hidden:
-        if secret is not None:
-            register_secret(secret.get_secret_value())
 
 
 def _wanted(runtime: "Runtime", provider: str | None) -> list[str]:
@@ -232,13 +245,13 @@ async def _ask_provider(runtime: "Runtime", login: LoginStatus) -> None:
 async def _ask_with(runtime: "Runtime", login: LoginStatus, credential: Credential) -> None:
     relay = runtime.plugins.providers[login.provider]
     http = runtime.transports.get(login.provider, credential.account).http
-    hide_credential(credential)
+    hide(credential)
     login.credential = credential
     try:
         login.account = await relay.account(credential, http)
     except Unauthorized:  # revoked before its time: the same single recovery that a turn gets
         login.credential = await runtime.credentials.refreshed(credential)
-        hide_credential(login.credential)
+        hide(login.credential)
         login.account = await relay.account(login.credential, http)
 
 
@@ -247,11 +260,11 @@ async def _refresh(runtime: "Runtime", outcome: RefreshOutcome) -> None:
         stored = await runtime.credentials.stored(outcome.provider, outcome.account)
         if stored is None:
             raise LoginRequired(f"the login of {outcome.account!r} is gone meanwhile")
-        hide_credential(stored)
+        hide(stored)
         outcome.label = stored.label
         if stored.refresh_token is not None:
             outcome.fresh = await runtime.credentials.refreshed(stored)
-            hide_credential(outcome.fresh)
+            hide(outcome.fresh)
     except GatewayError as error:
         outcome.error = error
 

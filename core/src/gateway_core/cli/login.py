@@ -11,9 +11,10 @@ from gateway_core.cli.group import Failure
 from gateway_core.credentials.prompt import TerminalPrompt
 from gateway_core.credentials.store import Credential
 from gateway_core.errors import GatewayError, LoginRequired
+from gateway_core.recording import hide
 from gateway_core.redaction import redact
 from gateway_core.runtime import Runtime
-from gateway_core.status import RefreshOutcome, hide_credential
+from gateway_core.status import RefreshOutcome
 from gateway_core.status import refresh_logins as refresh_all
 
 __all__ = ["import_login", "log_in", "log_out", "refresh_logins"]
@@ -119,7 +120,7 @@ async def _import_login(provider: str, source: Path | None, label: str | None) -
 
 async def _keep(runtime: Runtime, credential: Credential, label: str | None, done: str) -> None:
     """Store a new login, let its account serve, and say so."""
-    hide_credential(credential)
+    hide(credential)
     if label:
         credential = credential.model_copy(update={"label": label})
     await runtime.credentials.put(credential)
@@ -152,7 +153,7 @@ async def _revoke(runtime: Runtime, provider: str, account: str) -> None:
     try:
         credential = await runtime.credentials.stored(provider, account)
         if credential is not None:
-            hide_credential(credential)
+            hide(credential)
             await relay.logout(credential, runtime.transports.get(provider, account).http)
     except GatewayError as error:
         click.echo(f"note: not revoked at the provider: {error.message}", err=True)

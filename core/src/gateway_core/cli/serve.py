@@ -1,6 +1,7 @@
 """`gateway serve`: checks the settings, listens, and tells people how to use what it serves."""
 
 import asyncio
+import logging
 import shlex
 import socket
 from collections.abc import Mapping, Sequence
@@ -16,11 +17,14 @@ from gateway_core.cli.group import Failure, debug_wanted
 from gateway_core.cli.server import Server, listen, loop_factory
 from gateway_core.json import dumps_text
 from gateway_core.logs import configure_logging, register_secret
+from gateway_core.plugins import unknown_names
 from gateway_core.provider import Model
 from gateway_core.runtime import Runtime
 from gateway_core.settings import Settings, load_settings, local_key
 
 __all__ = ["banner", "run_server"]
+
+log = logging.getLogger(__name__)
 
 _MODELS_SHOWN = 6
 
@@ -74,18 +78,27 @@ async def _serve(
             f"plugin {broken[0].name!r} is broken: {broken[0].reason}; remove it, "
             f"or run `gateway config set plugins.strict false`"
         )
+    unknown = unknown_names(settings, runtime.plugins)
     async with runtime:
         if provider is not None and not runtime.is_ready(provider):
             raise Failure(f"not logged in to {provider}; run `gateway login {provider}`")
 
+        if problem := runtime.router.unserved_fallback():
+            place = settings.origins["routing.fallback"]
+            unknown.append(f"{place}: routing.fallback: {problem}")
+        for line in unknown:
+            log.warning("%s", line)
+
         async def tell() -> None:
-            click.echo(banner(runtime, addresses, key))
+            click.echo(banner(runtime, addresses, key, unknown))
 
         await Server(create_app(runtime, key=key), on_ready=tell).serve(sockets)
 
 
-def banner(runtime: Runtime, addresses: Sequence[Address], key: str | None) -> str:
-    """What people need to use the server: address, key, models, lines to paste."""
+def banner(
+    runtime: Runtime, addresses: Sequence[Address], key: str | None, notes: Sequence[str] = ()
+) -> str:
+    """What people need to use the server: address, key, models, notes, lines to paste."""
     settings = runtime.settings
     rows = [("address", ", ".join(address.url for address in addresses))]
     if key is None:
@@ -110,7 +123,7 @@ def banner(runtime: Runtime, addresses: Sequence[Address], key: str | None) -> s
     width = max(len(name) for name, _ in rows)
     lines = [f"gateway {version('gateway-core')} is serving", ""]
     lines += [f"  {name:{width}}  {text}" for name, text in rows]
-    lines += [f"  note: {conflict}" for conflict in runtime.router.conflicts()]
+    lines += [f"  note: {note}" for note in (*notes, *runtime.router.conflicts())]
     first = next((model for _, model in runtime.router.models()), None)
     if first is None:
         lines += ["", "No model is available yet; run `gateway login` in another terminal."]

@@ -5,6 +5,7 @@ Knows nothing of settings; who listens where is decided by the callers.
 
 import asyncio
 import errno
+import logging
 import signal
 import socket
 import sys
@@ -92,6 +93,7 @@ class Server(uvicorn.Server):
         )
         self._on_ready = on_ready
         self._signals = signals
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell `on_ready`."""
@@ -162,3 +164,9 @@ def _no_listener(address: Address, error: OSError) -> str:
 
 def _next_port(port: int) -> int:
     return 14551 if port < 1024 else port + 1 if port < 65535 else port - 1
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a WebSocket was asked for: we answer that ourselves, and advise no library."""
+    message = record.getMessage()
+    return not message.startswith(("Unsupported upgrade request", "No supported WebSocket"))

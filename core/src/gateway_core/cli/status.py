@@ -80,6 +80,8 @@ def _print(logins: Sequence[LoginStatus], store: str, servers: Mapping[str, str]
         click.echo("no provider is installed; run `pip install gateway-demo`, or another one")
     for login in logins:
         click.echo(f"\n{login.provider} ({login.title})  {_state(login)}")
+        if login.models:
+            click.echo(f"  models {', '.join(login.models)}, ...")
         for line in _login_lines(login):
             click.echo(f"  {line}")
 

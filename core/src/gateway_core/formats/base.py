@@ -5,6 +5,7 @@ body). Upstream side, where a format has one: `write_request` (Request to JSON) 
 (bytes to events, a `StreamDecoder`). The two sides are inverses, and tests hold them to it.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -93,16 +94,19 @@ def required(body: Mapping[str, Any], key: str, kind: type[T], path: str = "") -
 def optional(body: Mapping[str, Any], key: str, kind: type[T], path: str = "") -> T | None:
     """The value of a field, None when absent or null. Raises `InvalidRequest` on another type."""
     value = body.get(key)
+    if kind is float and isinstance(value, int | float) and type(value) is not bool:
+        if not -_LARGEST <= value <= _LARGEST:
+            raise InvalidRequest(f"{path}{key}: the number is too large", param=f"{path}{key}")
+        return float(value)  # type: ignore[return-value]  # kind is float here
     if value is None or type(value) is kind:
         return value
-    if kind is float and type(value) is int:
-        return float(value)  # type: ignore[return-value]  # kind is float here
     raise InvalidRequest(
         f"{path}{key}: expected {_WORDS.get(kind, kind.__name__)}, got {type(value).__name__}",
         param=f"{path}{key}",
     )
 
 
+_LARGEST = sys.float_info.max  # JSON integers have no bound, and 1e999 is read as infinity
 _WORDS: dict[type, str] = {
     str: "a string",
     int: "an integer",

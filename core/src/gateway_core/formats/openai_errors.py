@@ -6,7 +6,7 @@ Knows codes, not transports: statuses come as numbers, times as seconds, and not
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from gateway_core.errors import (
     ContextOverflow,
@@ -113,7 +113,7 @@ def error_from_object(
     cls = _class(slugs, status, message)
     code = slugs[0] if slugs else None
     facts: JsonObject = {"status": status}
-    facts |= {key: inner.get(key) for key in _QUOTA_FACTS}
+    facts |= {key: inner.get(key) for key in _QUOTA_FACTS if _is_fact(inner.get(key))}
     if retry_after is None:
         retry_after = _retry_after(inner, message, now)
     return cls(
@@ -185,11 +185,13 @@ _OVERFLOW = re.compile(
     r"|exceeds? the (?:available |model's )?(?:maximum )?context|prompt is too long",
     re.IGNORECASE,
 )
-_TRY_AGAIN = re.compile(r"try again (?:in|after)\s*((?:\d+(?:\.\d+)?\s*[a-z]+\s*)+)", re.IGNORECASE)
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?"  # bounded: a message is the upstream's, and may be hostile
+_TRY_AGAIN = re.compile(rf"try again (?:in|after)\s*((?:{_NUMBER}\s*[a-z]+\s*)+)", re.IGNORECASE)
 _DURATION = re.compile(
-    r"(\d+(?:\.\d+)?)\s*(ms|milli|h|m|s)(?:|seconds?|ours?|in(?:ute)?s?|ec(?:ond)?s?)(?![a-z])",
+    rf"({_NUMBER})\s*(ms|milli|h|m|s)(?:|seconds?|ours?|in(?:ute)?s?|ec(?:ond)?s?)(?![a-z])",
     re.IGNORECASE,
 )
+_END_OF_TIME = 1e12  # Unix seconds or a delay; beyond every clock
 _SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -209,7 +211,7 @@ def _slugs(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> list[str]:
         inner.get("type"),
         outer.get("code"),
     )
-    words = [c.lower() for c in candidates if isinstance(c, str) and c and not c.isdigit()]
+    words = [c.lower() for c in candidates if isinstance(c, str) and c and not c.isdecimal()]
     return [word for word in dict.fromkeys(words) if word != "error"]
 
 
@@ -225,7 +227,7 @@ def _status(status: int | None, inner: Mapping[str, Any], outer: Mapping[str, An
         outer.get("code"),
     )
     for candidate in candidates:
-        if isinstance(candidate, str) and candidate.isdigit():
+        if isinstance(candidate, str) and len(candidate) == 3 and candidate.isdecimal():
             candidate = int(candidate)
         if type(candidate) is int and 400 <= candidate <= 599:
             return candidate
@@ -254,13 +256,24 @@ def _class(slugs: list[str], status: int | None, message: str) -> type[GatewayEr
     )
 
 
+def _is_time(value: object) -> TypeGuard[int | float]:
+    """Whether this can be a number of seconds; JSON integers have no upper bound, floats do."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < _END_OF_TIME
+
+
+def _is_fact(value: object) -> bool:
+    return isinstance(value, str) or _is_time(value)
+
+
 def _retry_after(inner: Mapping[str, Any], message: str, now: float | None) -> float | None:
     for key in ("resets_in_seconds", "retry_after"):
         seconds = inner.get(key)
-        if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
+        if _is_time(seconds):
             return float(seconds)
     resets_at = inner.get("resets_at")
-    if now is not None and isinstance(resets_at, int | float) and not isinstance(resets_at, bool):
+    if now is not None and _is_time(resets_at):
         return max(0.0, float(resets_at) - now)
     found = _TRY_AGAIN.search(message)
     if found is None:

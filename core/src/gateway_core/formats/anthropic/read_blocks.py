@@ -137,7 +137,7 @@ class BlockReader:
             if known is None:
                 known = HostedCall(wire_id.removeprefix(HOSTED_ID_PREFIX), "web_search", "{}")
                 parts.append(known)
-            known.result = _read_search_outcome(block.get("content"))
+            known.result = _read_search_outcome(block, path)
         elif known is not None and kind.endswith(RESULT_SUFFIX):
             content = block.get("content")
             known.result = content if isinstance(content, dict) else {"content": content}
@@ -224,11 +224,13 @@ def _read_tool_result(block: JsonObject, path: str) -> ToolResult:
     )
 
 
-def _read_search_outcome(content: Any) -> JsonObject:
+def _read_search_outcome(block: JsonObject, path: str) -> JsonObject:
     """Sources or an error code; page ages and encrypted excerpts mean nothing to other services."""
+    content = block.get("content")
     if isinstance(content, dict):
         return {"error": str(content.get("error_code") or "unavailable")}
-    found = [item for item in content or [] if isinstance(item, dict)]
+    sources = optional(block, "content", list, path) or []
+    found = [item for item in sources if isinstance(item, dict)]
     return {"sources": [{"url": item.get("url"), "title": item.get("title")} for item in found]}
 
 

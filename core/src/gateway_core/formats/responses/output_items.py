@@ -98,7 +98,7 @@ def whole_item(part: Media | HostedCall | Foreign | Reasoning) -> JsonObject | N
             link = f"![{part.name or part.kind}]({part.url})"
             return text_item(Text(""), link, status="completed")
         case Foreign(namespace="responses"):
-            return part.data
+            return {**part.data, "type": part.kind}
     return None
 
 

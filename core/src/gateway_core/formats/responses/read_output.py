@@ -209,7 +209,7 @@ class OutputReader:
             id = state.shown_as or id or f"item_{place}"
             self._writer.whole(place, read_hosted({**item, "type": kind, "id": id}, id))
         elif kind:
-            self._writer.whole(place, Foreign(FORMAT_NAME, kind, item))
+            self._writer.whole(place, Foreign(FORMAT_NAME, kind, {**item, "type": kind}))
         state.done = True
 
     def finish(self, output: Any) -> None:

@@ -1,0 +1,153 @@
+"""The model lists of many providers: one that fails or hangs costs the others nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from gateway_core import Credential, Model, UpstreamTimeout, hookimpl, load_settings
+from gateway_core.errors import Internal
+from gateway_core.runtime import Runtime
+from support.providers import LineProvider
+
+Start = Callable[..., Awaitable[Runtime]]
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits are short, so that what is waited for is seen in a moment."""
+    monkeypatch.setattr("gateway_core.catalogue.REFRESH_SECONDS", 0.05)
+    monkeypatch.setattr("gateway_core.catalogue.STATIC_SECONDS", 0.05)
+    monkeypatch.setattr("gateway_core.runtime.LOOK_SECONDS", 0.01)
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts a runtime with the given providers."""
+    runtimes: list[Runtime] = []
+
+    async def start(*providers: object) -> Runtime:
+        settings = load_settings(
+            environ={
+                "GATEWAY_HOME": str(tmp_path),
+                "GATEWAY_PLUGINS": "none-at-all",
+                "GATEWAY_CREDENTIALS__STORE": "file",
+            }
+        )
+        runtime = Runtime(settings, extra_plugins=providers)
+        runtimes.append(runtime)
+        return await runtime.__aenter__()
+
+    yield start
+    for runtime in runtimes:
+        await runtime.__aexit__(None, None, None)
+
+
+class Changing(LineProvider):
+    """Gives one list without a login, and another to whom asks again; says when it was asked."""
+
+    def __init__(self, id: str, later: object, *, needs_login: bool = False) -> None:
+        super().__init__(id, login="browser" if needs_login else "none")
+        self.asked_again = asyncio.Event()
+        self._later = later
+        self._asked = 0
+
+    @hookimpl
+    async def gateway_models(self) -> Sequence[Model]:
+        self._asked += 1
+        if self._asked == 1:
+            return [Model(f"{self.plugin_name}-static")]
+        self.asked_again.set()
+        if isinstance(self._later, BaseException):
+            raise self._later
+        return self._later  # type: ignore[return-value]
+
+
+class Hanging(LineProvider):
+    """Never gives its models."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id)
+        self.asked = 0
+
+    @hookimpl
+    async def gateway_models(self) -> Sequence[Model]:
+        self.asked += 1
+        await asyncio.Event().wait()
+        return []
+
+
+def ids(runtime: Runtime, provider: str) -> list[str]:
+    return [model.id for model in runtime.catalogue.models(provider)]
+
+
+def credential(provider: str) -> Credential:
+    return Credential(provider=provider, account="anna", access_token=SecretStr("t"))
+
+
+class Broken(LineProvider):
+    """Has no list of models to give."""
+
+    @hookimpl
+    async def gateway_models(self) -> Sequence[Model]:
+        return None  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("bad", [Broken("bad"), Hanging("bad")], ids=["none", "hanging"])
+async def test_a_start_gets_by_without_the_list_of_one_provider(
+    start: Start, bad: LineProvider
+) -> None:
+    runtime = await start(bad, LineProvider("good"))
+    assert (ids(runtime, "bad"), ids(runtime, "good")) == ([], ["line-1"])
+    assert runtime.router.resolve("line-1").provider == "good"
+
+
+@pytest.mark.parametrize(
+    "later",
+    [None, ["just-a-name"], KeyError("models"), asyncio.CancelledError(), SystemExit(3)],
+    ids=["none", "no models", "raises", "cancels", "exits"],
+)
+async def test_a_refresh_that_fails_keeps_the_list_and_the_look_for_logins(
+    start: Start, later: object
+) -> None:
+    bad = Changing("bad", later)
+    good = Changing("good", [Model("good-live")], needs_login=True)
+    runtime = await start(bad, good)
+    await bad.asked_again.wait()
+    assert not runtime.is_ready("good")
+    await runtime.credentials.put(credential("good"))
+    await good.asked_again.wait()
+    assert runtime.is_ready("good")
+    assert ids(runtime, "bad") == ["bad-static"]
+
+
+async def test_a_provider_that_hangs_does_not_hold_up_logins_of_others(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.catalogue.REFRESH_SECONDS", 3600.0)
+    good = Changing("good", [Model("good-live")], needs_login=True)
+    bad = Hanging("bad")
+    runtime = await start(bad, good)
+    await runtime.credentials.put(credential("good"))
+    await good.asked_again.wait()
+    assert bad.asked == 2, "at the start and once more, and that goes on"
+
+
+async def test_a_refresh_asked_for_by_name_says_that_it_took_too_long(start: Start) -> None:
+    runtime = await start(Hanging("bad"))
+    with pytest.raises(UpstreamTimeout, match=r"'bad' did not give its models within 0\.05 s"):
+        await runtime.refresh_models("bad")
+
+
+async def test_a_refresh_asked_for_by_name_names_the_hook_at_fault(start: Start) -> None:
+    runtime = await start(Broken("bad"))
+    with pytest.raises(Internal, match="provider 'bad' failed in gateway_models"):
+        await runtime.refresh_models("bad")
+
+
+async def test_a_refresh_of_all_gets_by_without_one(start: Start) -> None:
+    runtime = await start(Hanging("bad"), Changing("good", [Model("good-live")]))
+    await runtime.refresh_models()
+    assert ids(runtime, "good") == ["good-live"]
