@@ -19,7 +19,7 @@ async def serve(port: int, upstream: int) -> None:
 
     from gateway_core.addresses import Address
     from gateway_core.app import create_app
-    from gateway_core.cli.server import Server, listen
+    from gateway_core.cli.server import Server, listen, settle
     from gateway_core.logs import configure_logging
     from gateway_core.runtime import Runtime
     from gateway_core.settings import load_settings
@@ -28,7 +28,11 @@ async def serve(port: int, upstream: int) -> None:
     configure_logging(settings)
     listener = listen(Address("127.0.0.1", port))
     async with Runtime(settings, extra_plugins=[BenchProvider(upstream)]) as runtime:
-        await Server(create_app(runtime, key=None)).serve([listener])
+
+        async def ready() -> None:
+            settle()
+
+        await Server(create_app(runtime, key=None), on_ready=ready).serve([listener])
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from gateway_core.addresses import Address
 from gateway_core.app import create_app
 from gateway_core.cli.common import find_provider
 from gateway_core.cli.group import Failure, debug_wanted
-from gateway_core.cli.server import Server, listen, loop_factory
+from gateway_core.cli.server import Server, listen, loop_factory, settle
 from gateway_core.json import dumps_text
 from gateway_core.logs import configure_logging, register_secret
 from gateway_core.plugins import unknown_names
@@ -91,6 +91,7 @@ async def _serve(
 
         async def tell() -> None:
             click.echo(banner(runtime, addresses, key, unknown))
+            settle()
 
         await Server(create_app(runtime, key=key), on_ready=tell).serve(sockets)
 
