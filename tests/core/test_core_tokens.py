@@ -24,7 +24,6 @@ from gateway_core.image_size import image_size
 from gateway_core.request import CustomTool, FunctionTool, HostedTool, OutputSpec, Request
 from gateway_core.tokens import (
     count_request,
-    count_request_in_thread,
     count_text,
     in_thread,
     warm,
@@ -226,5 +225,5 @@ async def test_many_counts_at_once_use_one_thread_beside_the_loop() -> None:
 
 
 async def test_the_thread_counts_the_same(small_request: Request) -> None:
-    counts = await asyncio.gather(*(count_request_in_thread(small_request) for _ in range(25)))
+    counts = await asyncio.gather(*(in_thread(count_request, small_request) for _ in range(25)))
     assert set(counts) == {count_request(small_request)}

@@ -75,7 +75,7 @@ class Transports:
     @staticmethod
     def warm_up() -> None:
         """Import what the first stream needs (a tenth of a second); a worker thread may do it."""
-        import aiohttp  # noqa: F401
+        import aiohttp  # noqa: F401  # for its time, not its names
 
     async def aclose(self) -> None:
         """Close every connection. The next `get` starts afresh."""

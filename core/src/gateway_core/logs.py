@@ -93,7 +93,7 @@ def configure_logging(settings: "Settings", stream: IO[str] | None = None) -> No
             root.removeHandler(old)
             old.close()
     for new in handlers:
-        new.gateway = True  # type: ignore[attr-defined]
+        new.gateway = True  # type: ignore[attr-defined]  # our own mark
         root.addHandler(new)
     level = logging.getLevelNamesMapping()[settings.log.level.upper()]
     root.setLevel(level)

@@ -159,7 +159,7 @@ class PluginSet:
     ) -> "_Introduced | None":
         if "gateway_provider" not in hooks:
             return None
-        info: ProviderInfo = plugin.gateway_provider()  # type: ignore[attr-defined]
+        info: ProviderInfo = plugin.gateway_provider()  # type: ignore[attr-defined]  # in hooks
         if not isinstance(info, ProviderInfo):
             raise TypeError(f"gateway_provider returned {type(info).__name__}, not ProviderInfo")
         if info.contract != CONTRACT:

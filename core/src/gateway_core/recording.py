@@ -39,9 +39,9 @@ class Recording:
         for event in events:
             kind = type(event)
             if kind is UsageSeen:
-                self._usage = event.usage  # type: ignore[union-attr]
+                self._usage = event.usage  # type: ignore[union-attr]  # kind says so
             elif kind is NoticeSeen:
-                self.notices.append(event.notice)  # type: ignore[union-attr]
+                self.notices.append(event.notice)  # type: ignore[union-attr]  # as above
         last = events[-1]
         if type(last) is End:
             self._usage = last.usage or self._usage

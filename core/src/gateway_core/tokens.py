@@ -33,7 +33,7 @@ from gateway_core.request import CustomTool, FunctionTool, Request, Tool
 if TYPE_CHECKING:
     import tiktoken
 
-__all__ = ["count_request", "count_request_in_thread", "count_text", "in_thread", "warm"]
+__all__ = ["count_request", "count_text", "in_thread", "warm"]
 
 T = TypeVar("T")
 
@@ -98,11 +98,6 @@ def count_request(request: Request) -> int:
     if request.output.schema is not None:
         total += count_text(dumps_text(request.output.schema))
     return total
-
-
-async def count_request_in_thread(request: Request) -> int:
-    """`count_request` without blocking the event loop."""
-    return await in_thread(count_request, request)
 
 
 async def in_thread(function: Callable[..., T], *arguments: object) -> T:

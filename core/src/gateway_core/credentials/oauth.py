@@ -127,7 +127,7 @@ def lenient_seconds(value: object) -> float | None:
     nothing is worth losing a token over.
     """
     try:
-        seconds = float(value)  # type: ignore[arg-type]
+        seconds = float(value)  # type: ignore[arg-type]  # TypeError is caught
     except (TypeError, ValueError):
         return None
     if math.isnan(seconds) or seconds <= 0:

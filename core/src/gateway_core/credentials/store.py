@@ -131,7 +131,7 @@ class CredentialStore(Protocol):
 
 
 class MemoryStore:
-    """A store for tests and for `ask` without a home."""
+    """A store for tests and for embedding."""
 
     name = "memory"
 
