@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 __all__ = ["Connection", "Delays", "Target", "stream_paced"]
 
@@ -136,7 +137,7 @@ async def stream_paced(target: Target, body: bytes, delays: Delays) -> None:
         done = loop.create_future()
         waiting.append(done)
         await loop.create_connection(
-            lambda done=done: _Stream(request, delays, done),  # type: ignore[misc]
+            partial(_Stream, request, delays, done),
             "127.0.0.1",
             target.port,
         )

@@ -188,6 +188,53 @@ def test_structured_output_becomes_text_where_nothing_else_is_left(bare: Capabil
     assert seen == ["dropped_output_format"]
 
 
+SCHEMA = OutputSpec(
+    "json_schema",
+    "city",
+    "the city asked for",
+    {"type": "object", "properties": {"b": {}, "a": {}}},
+)
+
+
+def test_a_schema_that_cannot_be_enforced_is_asked_for_in_words(bare: Capabilities) -> None:
+    request = ask(output=SCHEMA, instructions=[Text("Be brief.")])
+    degraded, _ = codes(request, bare)
+    assert degraded.instructions == [
+        Text("Be brief."),
+        Text(
+            "Your final answer must be a single JSON value that is valid under the JSON Schema "
+            "below, and nothing else: no other text around it, no code fence.\n"
+            "It is for: the city asked for\n"
+            'JSON Schema: {"type":"object","properties":{"b":{},"a":{}}}'
+        ),
+    ]
+    assert request.instructions == [Text("Be brief.")]
+    assert degrade(request, bare, "Model X")[0] == degraded
+
+
+@pytest.mark.parametrize("output", [OutputSpec("json"), OutputSpec("json_schema", "city")])
+def test_any_json_that_cannot_be_enforced_is_asked_for_in_words(
+    bare: Capabilities, output: OutputSpec
+) -> None:
+    degraded, _ = codes(ask(output=output), bare)
+    assert [text.text for text in degraded.instructions] == [
+        "Your final answer must be a single JSON object and nothing else: no other text around it, "
+        "no code fence."
+    ]
+
+
+def test_where_only_json_can_be_enforced_the_schema_is_asked_for_in_words() -> None:
+    degraded, _ = codes(ask(output=SCHEMA), Capabilities(output=frozenset({"text", "json"})))
+    assert '"properties":{"b":{},"a":{}}' in degraded.instructions[0].text
+
+
+def test_what_is_enforced_or_not_asked_for_needs_no_words(
+    basic: Capabilities, bare: Capabilities
+) -> None:
+    assert degrade(ask(output=SCHEMA), basic, "Model X")[0].instructions == []
+    assert degrade(ask(output=OutputSpec(verbosity="low")), bare, "Model X")[0].instructions == []
+
+
 @pytest.mark.parametrize(
     "choice", [ToolChoice("required"), ToolChoice("tool", ["weather"])], ids=lambda c: c.mode
 )

@@ -1,13 +1,16 @@
 """What a provider returns is held against its hook's type, and its failures are named."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from gateway_core import (
+    Account,
     Claim,
+    Credential,
     Model,
     Request,
     Route,
@@ -19,6 +22,7 @@ from gateway_core.errors import Internal
 from gateway_core.http import Transport
 from gateway_core.plugins import PluginSet
 from gateway_core.relay import Relay
+from support.login_prompt import ScriptedPrompt
 from support.providers import LineDecoder, LineProvider
 
 REQUEST = Request("line-1", [])
@@ -92,7 +96,7 @@ def test_a_result_of_the_wrong_type_names_provider_and_hook(
 ) -> None:
     with pytest.raises(Internal, match=f"provider 'lines' failed in {hook} "):
         ASK[hook](make_relay(Returns({"id": "x"})), transport)
-    assert "TypeError: returned dict" in caplog.text
+    assert "WrongResult: returned dict, not " in caplog.text
 
 
 @pytest.mark.parametrize("hook", ["gateway_translate", "gateway_decoder"])
@@ -108,6 +112,87 @@ def test_a_claim_whose_options_are_no_mapping_is_wrong(
 ) -> None:
     with pytest.raises(Internal, match="gateway_claim"):
         ASK["gateway_claim"](make_relay(Returns(Claim("big", ["fast"]))), transport)  # type: ignore[arg-type]
+
+
+def credential(provider: str = "lines") -> Credential:
+    return Credential(provider=provider, account="ann", access_token=SecretStr("token-canary"))
+
+
+class ReturnsAccount(LineProvider):
+    """Every hook around logins returns the one value it was given."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self._value = value
+
+    @hookimpl
+    async def gateway_login(self) -> Any:
+        return self._value
+
+    @hookimpl
+    async def gateway_refresh(self) -> Any:
+        return self._value
+
+    @hookimpl
+    def gateway_import(self) -> Any:
+        return self._value
+
+    @hookimpl
+    async def gateway_account(self) -> Any:
+        return self._value
+
+
+LOGIN_HOOKS: dict[str, Callable[[Relay, Transport], Awaitable[Any]]] = {
+    "gateway_login": lambda relay, transport: relay.login(ScriptedPrompt(), transport.http),
+    "gateway_refresh": lambda relay, transport: relay.refresh(credential(), transport.http),
+    "gateway_import": lambda relay, _: relay.import_login(),
+}
+
+
+@pytest.mark.parametrize("hook", LOGIN_HOOKS)
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"access_token": "token-canary"}, "returned dict, not Credential"),
+        ("token-canary", "returned str, not Credential"),
+        (credential("other"), "returned a Credential of 'other'"),
+    ],
+    ids=["dict", "token", "another provider's"],
+)
+async def test_a_login_must_be_a_credential_of_the_provider(
+    make_relay: MakeRelay,
+    transport: Transport,
+    caplog: pytest.LogCaptureFixture,
+    hook: str,
+    value: object,
+    said: str,
+) -> None:
+    with pytest.raises(Internal) as caught:
+        await LOGIN_HOOKS[hook](make_relay(ReturnsAccount(value)), transport)
+    assert f"provider 'lines' failed in {hook} ({said})" in caught.value.message
+    assert "canary" not in caught.value.message + caplog.text
+
+
+@pytest.mark.parametrize("hook", LOGIN_HOOKS)
+async def test_a_credential_of_the_provider_goes_through(
+    make_relay: MakeRelay, transport: Transport, hook: str
+) -> None:
+    relay = make_relay(ReturnsAccount(credential()))
+    assert await LOGIN_HOOKS[hook](relay, transport) == credential()
+
+
+@pytest.mark.parametrize("value", [None, {"plan": "plus"}], ids=["none", "dict"])
+async def test_an_account_must_be_an_account(
+    make_relay: MakeRelay, transport: Transport, value: object
+) -> None:
+    kind = type(value).__name__
+    with pytest.raises(Internal, match=f"gateway_account .returned {kind}, not Account."):
+        await make_relay(ReturnsAccount(value)).account(credential(), transport.http)
+
+
+async def test_an_account_goes_through(make_relay: MakeRelay, transport: Transport) -> None:
+    relay = make_relay(ReturnsAccount(Account(plan="plus")))
+    assert await relay.account(credential(), transport.http) == Account(plan="plus")
 
 
 class Proper(LineProvider):

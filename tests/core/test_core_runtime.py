@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,24 @@ async def test_a_refresh_of_all_gets_by_without_one(start: Start) -> None:
     runtime = await start(Hanging("bad"), Changing("good", [Model("good-live")]))
     await runtime.refresh_models()
     assert ids(runtime, "good") == ["good-live"]
+
+
+class Quoting(LineProvider):
+    """Cannot refresh, and says so with the token in it."""
+
+    @hookimpl
+    async def gateway_refresh(self, credential: Credential) -> Credential:
+        assert credential.refresh_token is not None
+        raise ValueError(f"refused {credential.refresh_token.get_secret_value()}")
+
+
+async def test_a_token_that_a_refresh_quotes_is_not_remembered(start: Start) -> None:
+    runtime = await start(Quoting("quoting", login="browser"))
+    stale = {"expires_at": datetime(2020, 1, 1, tzinfo=UTC), "refresh_token": SecretStr("canary-7")}
+    await runtime.credentials.put(credential("quoting").model_copy(update=stale))
+    with pytest.raises(Internal):
+        await runtime.credentials.fresh("quoting")
+    runtime.plugins.health.flush()
+    failure = runtime.plugins.health.last("quoting", None)
+    assert failure is not None
+    assert failure.reason == "raised ValueError: refused [redacted]"

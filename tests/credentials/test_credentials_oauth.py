@@ -375,3 +375,9 @@ class TestRenewed:
         tokens = TokenResponse.model_validate({"access_token": "a"})
 
         assert renewed(credential, tokens).expires_at is None
+
+    def test_the_time_to_refresh_was_of_the_old_token(self, credential: Credential) -> None:
+        old = credential.model_copy(update={"refresh_at": datetime(2030, 1, 1, tzinfo=UTC)})
+        tokens = TokenResponse.model_validate({"access_token": "a"})
+
+        assert renewed(old, tokens).refresh_at is None

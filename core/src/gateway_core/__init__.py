@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         HostedCall,
         Media,
         Message,
+        Part,
         Reasoning,
         Seal,
         Text,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
         UpstreamProtocol,
         UpstreamTimeout,
     )
-    from gateway_core.events import Event, StopReason, Usage
+    from gateway_core.events import Event, Notice, StopReason, Usage
     from gateway_core.hookspecs import CONTRACT, hookimpl
     from gateway_core.json import JsonObject
     from gateway_core.parts import PartWriter, Response, collect
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
         UpstreamCall,
         UpstreamStream,
     )
-    from gateway_core.request import CustomTool, FunctionTool, HostedTool, Request
+    from gateway_core.request import CustomTool, FunctionTool, HostedTool, Request, ToolChoice
     from gateway_core.runtime import Runtime
     from gateway_core.settings import Settings, load_settings
     from gateway_core.sse import SSEReader
@@ -90,7 +91,9 @@ __all__ = [
     "Model",
     "ModelNotFound",
     "NoSettings",
+    "Notice",
     "Overloaded",
+    "Part",
     "PartWriter",
     "ProviderInfo",
     "QuotaExhausted",
@@ -108,6 +111,7 @@ __all__ = [
     "StreamDecoder",
     "Text",
     "ToolCall",
+    "ToolChoice",
     "ToolResult",
     "Unauthorized",
     "Unsupported",
@@ -131,6 +135,7 @@ _HOMES = {
         "HostedCall",
         "Media",
         "Message",
+        "Part",
         "Reasoning",
         "Seal",
         "Text",
@@ -154,7 +159,7 @@ _HOMES = {
         "UpstreamProtocol",
         "UpstreamTimeout",
     ),
-    "events": ("Event", "StopReason", "Usage"),
+    "events": ("Event", "Notice", "StopReason", "Usage"),
     "hookspecs": ("CONTRACT", "hookimpl"),
     "json": ("JsonObject",),
     "parts": ("PartWriter", "Response", "collect"),
@@ -173,7 +178,7 @@ _HOMES = {
         "UpstreamCall",
         "UpstreamStream",
     ),
-    "request": ("CustomTool", "FunctionTool", "HostedTool", "Request"),
+    "request": ("CustomTool", "FunctionTool", "HostedTool", "Request", "ToolChoice"),
     "runtime": ("Runtime",),
     "settings": ("Settings", "load_settings"),
     "sse": ("SSEReader",),

@@ -2,15 +2,17 @@
 
 The policy in one sentence: a knob that the provider lacks is dropped or mapped with a notice, but
 content and tools that it cannot take are refused by name, because an answer without them would be
-an answer to another question. Pure; it knows capabilities and no provider. How custom tools become
-functions is the business of `gateway_core.custom_tools`.
+an answer to another question. A shape of the answer that it cannot enforce is asked for in words,
+with a notice, because most models then keep to it. Pure; it knows capabilities and no provider. How
+custom tools become functions is the business of `gateway_core.custom_tools`.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import is_
 from typing import TYPE_CHECKING, Final
 
-from gateway_core.content import Media, Message, ToolResult
+from gateway_core.content import Media, Message, Text, ToolResult
 from gateway_core.custom_tools import (
     as_function_tool,
     bridge_message,
@@ -19,6 +21,7 @@ from gateway_core.custom_tools import (
 )
 from gateway_core.errors import Unsupported
 from gateway_core.events import Notice
+from gateway_core.json import dumps_text
 from gateway_core.provider import Capabilities
 from gateway_core.request import (
     EFFORTS,
@@ -167,17 +170,21 @@ class _Policy:
         if output.verbosity is not None and not self._can.verbosity:
             self._dropped("verbosity")
             output = replace(output, verbosity=None)
-        if output.kind not in self._can.output:
+        if output.kind != "text" and output.kind not in self._can.output:
+            instructions = [*request.instructions, Text(_output_instruction(output))]
+            request = replace(request, instructions=instructions)
             if output.kind == "json_schema" and "json" in self._can.output:
                 self._notice(
                     "mapped_output_format",
-                    f"{self._title} cannot follow a JSON schema: it was asked for any JSON",
+                    f"{self._title} cannot be held to a JSON schema: it was held to JSON, and "
+                    f"asked in words for the schema",
                 )
                 output = OutputSpec(kind="json", verbosity=output.verbosity)
             else:
                 self._notice(
                     "dropped_output_format",
-                    f"{self._title} cannot be held to {output.kind!r} output: it answers in text",
+                    f"{self._title} cannot be held to {output.kind!r} output: it was asked for it "
+                    f"in words",
                 )
                 output = OutputSpec(verbosity=output.verbosity)
         return request if output is request.output else replace(request, output=output)
@@ -230,7 +237,7 @@ class _Policy:
         if self._can.custom_tools:
             return request
         messages = [bridge_message(message) for message in request.messages]
-        if all(new is old for new, old in zip(messages, request.messages, strict=True)):
+        if all(map(is_, messages, request.messages)):
             messages = request.messages
         if not bridged_custom_tools(request, self._can):
             if messages is request.messages:
@@ -248,6 +255,18 @@ class _Policy:
                     f"{self._title} does not enforce the grammar of the tool {tool.name!r}",
                 )
         return replace(request, messages=messages, tools=tools)
+
+
+def _output_instruction(output: OutputSpec) -> str:
+    """The wish for JSON in words; the same for the same wish, so that prompt caches hold."""
+    only = "and nothing else: no other text around it, no code fence."
+    if output.kind == "json" or output.schema is None:
+        return f"Your final answer must be a single JSON object {only}"
+    purpose = f"\nIt is for: {output.description}" if output.description else ""
+    return (
+        f"Your final answer must be a single JSON value that is valid under the JSON Schema below, "
+        f"{only}{purpose}\nJSON Schema: {dumps_text(output.schema)}"
+    )
 
 
 def _contains(tools: list[HostedTool], tool: Tool) -> bool:

@@ -38,6 +38,7 @@ from gateway_core.grammar import GrammarChecker
 from gateway_core.http import read_body
 from gateway_core.logs import log_exchange
 from gateway_core.parts import Collector, Response
+from gateway_core.plugin_health import WrongResult
 from gateway_core.provider import Route, UpstreamCall, UpstreamStream
 from gateway_core.recording import Recording, hide
 from gateway_core.request import Request
@@ -242,6 +243,7 @@ class Turn:
     async def _attempt(self, credential: "Credential | None", deliver: Deliver) -> None:
         assert self.route is not None and self._relay is not None
         call = self._relay.translate(self._asked, self.route, credential)
+        self._record.told(call.notices)
         self._idle_timeout = call.idle_timeout or self._runtime.settings.timeouts.idle
         if call.total_timeout is not None and self._deadline is not None:
             self._total_timeout = call.total_timeout
@@ -280,6 +282,8 @@ class Turn:
                     events = decoder.feed(data)
                     if reply := decoder.data_to_send():
                         await stream.send(reply)
+                if type(events) is not list:
+                    _expect_batch(events, "end" if ended else "feed")
                 if checker is not None:
                     checker.check(events)
             except GatewayError:
@@ -290,8 +294,10 @@ class Turn:
                     raise
                 # Nobody cancelled this turn: it leaked out of a task of the plugin's own.
                 raise self._relay.bug("gateway_open", RuntimeError("cancelled itself")) from error
-            except Exception as error:
-                raise self._relay.bug("gateway_decoder", error) from error
+            except (Exception, SystemExit) as error:
+                reading = self._waiting_since is not None
+                hook = "gateway_open" if reading else "gateway_decoder"
+                raise self._relay.bug(hook, error) from error
             if restore is not None:
                 events = restore.feed(events)
             if summary is not None:
@@ -328,6 +334,13 @@ class Turn:
         if not self._answered:
             raise error from cause
         await deliver([Fail(error)])
+
+
+def _expect_batch(events: object, method: str) -> None:
+    """Raise `WrongResult` unless what a decoder's method returned reads like a list of events."""
+    if not isinstance(events, Sequence) or isinstance(events, str | bytes | bytearray):
+        kind = type(events).__name__
+        raise WrongResult(f"gave a decoder whose {method}() returned {kind}, not events")
 
 
 def _with_options(request: Request, route: Route) -> Request:

@@ -42,11 +42,14 @@ if TYPE_CHECKING:
     from gateway_core.credentials.store import Credential
     from gateway_core.http import Transport
 
-__all__ = ["CONTRACT", "PROJECT", "GatewaySpec", "hookimpl", "hookspec"]
+__all__ = ["CONTRACT", "PROJECT", "SUPPORTED_CONTRACTS", "GatewaySpec", "hookimpl", "hookspec"]
 
 PROJECT = "gateway"
 CONTRACT = 1
-"""Raised when a hook changes incompatibly; the core loads plugins of this number only."""
+"""Raised when a hook changes incompatibly; the core loads plugins of this contract and of the one
+before.
+"""
+SUPPORTED_CONTRACTS = range(max(1, CONTRACT - 1), CONTRACT + 1)
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

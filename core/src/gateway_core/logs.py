@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -138,7 +139,7 @@ def log_exchange(exchange: "Exchange", error: "GatewayError | None" = None) -> N
 class _PrivateFileHandler(RotatingFileHandler):
     """A rotating file that only its owner can read."""
 
-    def _open(self) -> IO[str]:  # type: ignore[override]
+    def _open(self) -> TextIOWrapper:
         def private(path: str, flags: int) -> int:
             return os.open(path, flags, 0o600)
 

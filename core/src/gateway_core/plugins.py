@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
@@ -16,7 +17,8 @@ import pluggy
 from pydantic import BaseModel
 
 from gateway_core.defaults import CoreDefaults
-from gateway_core.hookspecs import CONTRACT, PROJECT, GatewaySpec
+from gateway_core.hookspecs import CONTRACT, PROJECT, SUPPORTED_CONTRACTS, GatewaySpec
+from gateway_core.plugin_health import PluginHealth
 from gateway_core.provider import Exchange, ProviderInfo
 from gateway_core.relay import Relay
 from gateway_core.settings import Settings, SettingsError, provider_settings
@@ -48,7 +50,7 @@ class PluginReport:
 
 
 class PluginSet:
-    """The loaded plugins: `providers` by id, and a report for each plugin found.
+    """The loaded plugins: `providers` by id, a report for each plugin found, and their `health`.
 
     `extra` are plugin objects given by the caller, for tests and embedding; they are loaded before
     the installed ones and guarded the same way.
@@ -57,10 +59,12 @@ class PluginSet:
     def __init__(self, settings: Settings, extra: Sequence[object] = ()) -> None:
         self.providers: dict[str, Relay] = {}
         self.reports: list[PluginReport] = []
+        self.health = PluginHealth(settings.paths.state / "plugins")
         self._settings = settings
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(GatewaySpec)
         self._manager.register(CoreDefaults(), "core")
+        self._versions: dict[str, str | None] = {}
         introduced: dict[str, _Introduced] = {}
         for plugin in extra:
             self._load(_Given(plugin), introduced)
@@ -68,8 +72,9 @@ class PluginSet:
             self._load(entry, introduced)
         for provider in introduced.values():
             others = [other.plugin for other in introduced.values() if other is not provider]
+            remember = partial(self._remember, provider.name)
             self.providers[provider.info.id] = Relay(
-                self._manager, provider.info, provider.settings, others
+                self._manager, provider.info, provider.settings, others, remember
             )
 
     @property
@@ -93,8 +98,12 @@ class PluginSet:
         for implementation in reversed(caller.get_hookimpls()):
             try:
                 implementation.function(*(arguments[name] for name in implementation.argnames))
-            except (Exception, SystemExit):
+            except (Exception, SystemExit) as error:
                 log.exception("plugin %s failed in %s", implementation.plugin_name, hook)
+                self._remember(implementation.plugin_name, hook, error)
+
+    def _remember(self, plugin: str, hook: str, error: BaseException) -> None:
+        self.health.record(plugin, self._versions.get(plugin), hook, error)
 
     def _load(self, entry: "EntryPoint | _Given", introduced: "dict[str, _Introduced]") -> None:
         distribution = entry.dist.name if entry.dist else None
@@ -116,7 +125,7 @@ class PluginSet:
             loaded = entry.load()
             plugin = loaded() if isinstance(loaded, type) else loaded
             hooks = self._register(plugin, entry.name)
-            provider = self._introduce(plugin, hooks, introduced)
+            provider = self._introduce(plugin, entry.name, hooks, introduced)
         except SettingsError:
             raise
         except (Exception, SystemExit) as error:
@@ -125,6 +134,7 @@ class PluginSet:
             log.warning("plugin %s left out: %s", entry.name, _reason(error))
             report("broken", reason=_reason(error))
             return
+        self._versions[entry.name] = version
         if provider is None:
             report("active", hooks=hooks)
             return
@@ -154,6 +164,7 @@ class PluginSet:
     def _introduce(
         self,
         plugin: object,
+        name: str,
         hooks: tuple[str, ...],
         introduced: "Mapping[str, _Introduced]",
     ) -> "_Introduced | None":
@@ -162,7 +173,7 @@ class PluginSet:
         info: ProviderInfo = plugin.gateway_provider()  # type: ignore[attr-defined]  # in hooks
         if not isinstance(info, ProviderInfo):
             raise TypeError(f"gateway_provider returned {type(info).__name__}, not ProviderInfo")
-        if info.contract != CONTRACT:
+        if info.contract not in SUPPORTED_CONTRACTS:
             raise ValueError(
                 f"it was written for contract {info.contract}, this core speaks {CONTRACT}: "
                 f"install a version of the plugin that fits"
@@ -175,13 +186,14 @@ class PluginSet:
         if missing := [name for name in required if name not in hooks]:
             raise ValueError(f"a provider must implement {', '.join(missing)}")
         values = provider_settings(self._settings, info.id, info.settings)
-        return _Introduced(info, plugin, values)
+        return _Introduced(name, info, plugin, values)
 
 
 @dataclass(slots=True, frozen=True)
 class _Introduced:
-    """A provider that said who it is, with its validated settings."""
+    """A provider that said who it is, with its plugin's name and its validated settings."""
 
+    name: str
     info: ProviderInfo
     plugin: object
     settings: BaseModel

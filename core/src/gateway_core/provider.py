@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from gateway_core.events import Event, Usage
+from gateway_core.events import Event, Notice, Usage
 from gateway_core.json import JsonObject
 
 __all__ = [
@@ -167,7 +167,8 @@ class UpstreamCall:
     """One upstream exchange as data. Tests compare it as a value.
 
     headers hold the credential and are never logged. `idle_timeout` and `total_timeout` in seconds
-    override the settings. `state` is the plugin's own, handed from translate to decoder.
+    override the settings. `state` is the plugin's own, handed from translate to decoder. `notices`
+    tell the user what was left out or changed on the way.
     """
 
     method: str
@@ -177,6 +178,7 @@ class UpstreamCall:
     idle_timeout: float | None = None
     total_timeout: float | None = None
     state: Any = None
+    notices: list[Notice] = field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"UpstreamCall({self.method} {self.url}, {len(self.body)} bytes)"

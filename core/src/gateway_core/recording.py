@@ -34,6 +34,10 @@ class Recording:
         """The first part of the answer is there."""
         self._first_event = self._elapsed()
 
+    def told(self, notices: Sequence[Notice]) -> None:
+        """Keep what the plugin says about the call; a second attempt says it again."""
+        self.notices += [notice for notice in notices if notice not in self.notices]
+
     def note(self, events: Sequence[Event]) -> None:
         """Keep what a batch of events tells about the exchange itself."""
         for event in events:

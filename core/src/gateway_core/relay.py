@@ -6,17 +6,20 @@ Nobody else calls the hooks of a provider. Which providers there are is the busi
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pluggy
 from pydantic import BaseModel
 
+from gateway_core.credentials.store import Credential
 from gateway_core.errors import GatewayError, Internal, Unsupported
 from gateway_core.hookspecs import GatewaySpec
 from gateway_core.json import JsonObject
+from gateway_core.plugin_health import WrongResult
 from gateway_core.provider import (
     Account,
     Claim,
@@ -34,10 +37,9 @@ from gateway_core.request import Request
 if TYPE_CHECKING:
     import httpx
 
-    from gateway_core.credentials.store import Credential
     from gateway_core.http import Transport
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "WithHttp"]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -45,12 +47,22 @@ log = logging.getLogger(__name__)
 _DECODER_METHODS = ("feed", "end", "data_to_send")
 
 
+class WithHttp(Protocol):
+    """What has an HTTP client, made when it is first asked for."""
+
+    @property
+    def http(self) -> "httpx.AsyncClient": ...
+
+
 class Relay:
     """Typed calls to the hooks of one provider; other providers do not see them.
 
     A `GatewayError` that a plugin raises goes through. Anything else it raises, and a result of the
-    wrong type, is its bug: logged and turned into `Internal` that names the provider and the hook,
-    so that a turn fails and the server does not.
+    wrong type, is its bug: logged, remembered, and turned into `Internal` that names the provider
+    and the hook, so that a turn fails and the server does not.
+
+    remember: told the hook and the error of each such bug; must not raise, and may be called from
+    worker threads.
     """
 
     def __init__(
@@ -59,45 +71,52 @@ class Relay:
         info: ProviderInfo,
         settings: BaseModel,
         others: Sequence[object],
+        remember: Callable[[str, BaseException], None],
     ) -> None:
         self.info = info
         self.settings = settings
+        self._remember = remember
         self._callers = {
             name: manager.subset_hook_caller(name, others)
             for name in vars(GatewaySpec)
             if name.startswith("gateway_")
         }
+        self._policies = any(
+            implementation.wrapper or implementation.hookwrapper
+            for implementation in self._implementations("gateway_translate")
+        )
 
     async def login(
         self, prompt: LoginPrompt, http: "httpx.AsyncClient", method: str = "auto"
-    ) -> "Credential":
+    ) -> Credential:
         """Lead a person through a login."""
-        credential: Credential = await self._await(
-            "gateway_login", prompt=prompt, http=http, settings=self.settings, method=method
+        hook = "gateway_login"
+        credential = await self._await(
+            hook, prompt=prompt, http=http, settings=self.settings, method=method
         )
-        return credential
+        return self._own_credential(hook, credential)
 
-    async def import_login(self, source: Path | None = None) -> "Credential":
+    async def import_login(self, source: Path | None = None) -> Credential:
         """The login that another program keeps. Raises `Unsupported` when the provider knows of
         none.
         """
-        credential: Credential | None = await asyncio.to_thread(
-            self._call, "gateway_import", source=source, settings=self.settings
+        hook = "gateway_import"
+        credential = await asyncio.to_thread(
+            self._call, hook, source=source, settings=self.settings
         )
         if credential is None:
             raise Unsupported(
                 f"provider {self.info.id!r} imports no logins; run `gateway login {self.info.id}`"
             )
-        return credential
+        return self._own_credential(hook, credential)
 
-    async def refresh(self, credential: "Credential", http: "httpx.AsyncClient") -> "Credential":
+    async def refresh(self, credential: Credential, http: "httpx.AsyncClient") -> Credential:
         """A fresh credential for a stale one."""
-        fresh: Credential = await self._await(
-            "gateway_refresh", credential=credential, http=http, settings=self.settings
-        )
-        return fresh
+        hook = "gateway_refresh"
+        fresh = await self._await(hook, credential=credential, http=http, settings=self.settings)
+        return self._own_credential(hook, fresh)
 
-    async def logout(self, credential: "Credential", http: "httpx.AsyncClient") -> bool:
+    async def logout(self, credential: Credential, http: "httpx.AsyncClient") -> bool:
         """Revoke at the provider; False when it offers no way."""
         arguments = {"credential": credential, "http": http, "settings": self.settings}
         awaitable = self._call("gateway_logout", **arguments)
@@ -106,15 +125,17 @@ class Relay:
         await self.guard("gateway_logout", awaitable)
         return True
 
-    async def account(self, credential: "Credential", http: "httpx.AsyncClient") -> Account | None:
+    async def account(self, credential: Credential, http: "httpx.AsyncClient") -> Account | None:
         """What the provider tells about the account; None when it tells nothing."""
-        arguments = {"credential": credential, "http": http, "settings": self.settings}
-        awaitable = self._call("gateway_account", **arguments)
-        return None if awaitable is None else await self.guard("gateway_account", awaitable)
+        hook = "gateway_account"
+        awaitable = self._call(hook, credential=credential, http=http, settings=self.settings)
+        if awaitable is None:
+            return None
+        account: Account = await self.guard(hook, awaitable)
+        self._expect(hook, account, isinstance(account, Account), "Account")
+        return account
 
-    async def models(
-        self, credential: "Credential | None", transport: "Transport"
-    ) -> Sequence[Model]:
+    async def models(self, credential: Credential | None, transport: WithHttp) -> Sequence[Model]:
         """The provider's models, each id once. The HTTP client is made only for a plugin that asks
         for it.
         """
@@ -141,19 +162,25 @@ class Relay:
         claim: Claim | None = self._call(hook, name=name, settings=self.settings)
         if claim is None:
             return None
-        self._expect(hook, claim, isinstance(claim, Claim))
-        self._expect(hook, claim.options, isinstance(claim.options, Mapping))
+        self._expect(hook, claim, isinstance(claim, Claim), "Claim")
+        if not isinstance(claim.options, Mapping):
+            kind = type(claim.options).__name__
+            raise self.bug(hook, WrongResult(f"returned a Claim whose options are a {kind}"))
         return claim
 
     def translate(
-        self, request: Request, route: Route, credential: "Credential | None"
+        self, request: Request, route: Route, credential: Credential | None
     ) -> UpstreamCall:
-        """The upstream call for a request."""
+        """The upstream call for a request. Wrappers of the hook get a request of their own, whose
+        fields they may set anew.
+        """
         hook = "gateway_translate"
+        if self._policies:
+            request = replace(request)
         call: UpstreamCall = self._call(
             hook, request=request, route=route, credential=credential, settings=self.settings
         )
-        self._expect(hook, call, isinstance(call, UpstreamCall))
+        self._expect(hook, call, isinstance(call, UpstreamCall), "UpstreamCall")
         return call
 
     def open(
@@ -164,7 +191,8 @@ class Relay:
         stream: AbstractAsyncContextManager[UpstreamStream] = self._call(
             hook, call=call, transport=transport
         )
-        self._expect(hook, stream, isinstance(stream, AbstractAsyncContextManager))
+        fits = isinstance(stream, AbstractAsyncContextManager)
+        self._expect(hook, stream, fits, "an asynchronous context manager")
         return stream
 
     def decoder(
@@ -173,7 +201,8 @@ class Relay:
         """A fresh decoder."""
         hook = "gateway_decoder"
         decoder: StreamDecoder = self._call(hook, call=call, route=route, headers=headers)
-        self._expect(hook, decoder, all(hasattr(decoder, name) for name in _DECODER_METHODS))
+        fits = all(hasattr(decoder, name) for name in _DECODER_METHODS)
+        self._expect(hook, decoder, fits, "StreamDecoder")
         return decoder
 
     def error(
@@ -182,21 +211,21 @@ class Relay:
         """What a non-2xx answer means."""
         hook = "gateway_error"
         error: GatewayError = self._call(hook, status=status, headers=headers, body=body, call=call)
-        self._expect(hook, error, isinstance(error, GatewayError))
+        self._expect(hook, error, isinstance(error, GatewayError), "GatewayError")
         return error
 
     def count_tokens(self, request: Request, route: Route) -> int:
         """Input tokens of a request; slow, so called in a worker thread."""
         hook = "gateway_count_tokens"
         count: int = self._call(hook, request=request, route=route, settings=self.settings)
-        self._expect(hook, count, type(count) is int)
+        self._expect(hook, count, type(count) is int, "int")
         return count
 
     async def stored_response(
         self,
         action: StoredAction,
         response_id: str,
-        credential: "Credential",
+        credential: Credential,
         http: "httpx.AsyncClient",
     ) -> JsonObject:
         """Act on a response the upstream stores. Raises `Unsupported` when it stores none."""
@@ -213,9 +242,16 @@ class Relay:
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         return self._callers[hook].get_hookimpls()
 
-    def _expect(self, hook: str, value: object, fits: bool) -> None:
+    def _expect(self, hook: str, value: object, fits: bool, wanted: str) -> None:
         if not fits:
-            raise self.bug(hook, TypeError(f"returned {type(value).__name__}"))
+            raise self.bug(hook, WrongResult(f"returned {type(value).__name__}, not {wanted}"))
+
+    def _own_credential(self, hook: str, value: object) -> Credential:
+        if not isinstance(value, Credential):
+            raise self.bug(hook, WrongResult(f"returned {type(value).__name__}, not Credential"))
+        if value.provider != self.info.id:
+            raise self.bug(hook, WrongResult(f"returned a Credential of {value.provider!r}"))
+        return value
 
     def _call(self, hook: str, **arguments: Any) -> Any:
         try:
@@ -244,27 +280,31 @@ class Relay:
             raise self.bug(hook, error) from error
 
     def bug(self, hook: str, error: BaseException) -> Internal:
-        """Log what is wrong with a hook and return the error that the client is given."""
+        """Log and remember what is wrong with a hook; the error that the client is given."""
         log.error("plugin of provider %s failed in %s", self.info.id, hook, exc_info=error)
+        self._remember(hook, error)
+        said = str(error) if isinstance(error, WrongResult) else type(error).__name__
         return Internal(
-            f"the plugin of provider {self.info.id!r} failed in {hook} ({type(error).__name__}); "
+            f"the plugin of provider {self.info.id!r} failed in {hook} ({said}); "
             f"the log has the details"
         )
 
 
-def _wrong_models(models: object) -> TypeError | ValueError | None:
+def _wrong_models(models: object) -> WrongResult | None:
     """What is wrong with a model list, if anything: routing reads ids and aliases at each turn."""
     if not isinstance(models, Sequence):
-        return TypeError(f"returned {type(models).__name__}, not a list of Model")
+        return WrongResult(f"returned {type(models).__name__}, not a list of Model")
     seen: set[str] = set()
     for model in models:
         if not isinstance(model, Model):
-            return TypeError(f"returned a list with {type(model).__name__} in it, not Model")
-        if not isinstance(model.id, str) or not model.id:
-            return TypeError(f"returned a model with the id {model.id!r}")
+            return WrongResult(f"returned a list with {type(model).__name__} in it, not Model")
+        if not isinstance(model.id, str):
+            return WrongResult(f"returned a model whose id is a {type(model.id).__name__}")
+        if not model.id:
+            return WrongResult("returned a model with the id ''")
         if not isinstance(model.aliases, tuple | list):
-            return TypeError(f"returned {model.id!r} with aliases that are no tuple")
+            return WrongResult(f"returned {model.id!r} with aliases that are no tuple")
         if model.id in seen:
-            return ValueError(f"returned {model.id!r} twice")
+            return WrongResult(f"returned {model.id!r} twice")
         seen.add(model.id)
     return None

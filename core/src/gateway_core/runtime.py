@@ -18,6 +18,7 @@ from gateway_core.credentials.store import Credential, CredentialStore
 from gateway_core.errors import GatewayError
 from gateway_core.http import Transports
 from gateway_core.plugins import PluginSet
+from gateway_core.recording import hide
 from gateway_core.routing import Router
 from gateway_core.settings import Settings, SettingsError
 
@@ -79,6 +80,7 @@ class Runtime:
             await asyncio.gather(self._background, return_exceptions=True)
         await self.credentials.aclose()
         await self.transports.aclose()
+        await asyncio.to_thread(self.plugins.health.flush)
 
     def is_ready(self, provider: str) -> bool:
         """Whether a provider has what it needs to serve: a login, or no need for one."""
@@ -101,6 +103,7 @@ class Runtime:
         self.plugins.providers = {provider: self.plugins.providers[provider]}
 
     async def _refresh_credential(self, credential: Credential) -> Credential:
+        hide(credential)  # what a refresh raises may quote its tokens
         relay = self.plugins.providers[credential.provider]
         transport = self.transports.get(credential.provider, credential.account)
         return await relay.refresh(credential, transport.http)

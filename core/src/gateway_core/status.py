@@ -270,7 +270,10 @@ async def _refresh(runtime: "Runtime", outcome: RefreshOutcome) -> None:
 
 
 def _token(credential: Credential, now: datetime) -> JsonObject:
-    return _moment(credential.expires_at, now, "expires_at", "remaining_seconds")
+    facts = _moment(credential.expires_at, now, "expires_at", "remaining_seconds")
+    if credential.refresh_at is not None:
+        facts |= _moment(credential.refresh_at, now, "refresh_at", "refresh_in_seconds")
+    return facts
 
 
 def _moment(moment: datetime | None, now: datetime, name: str, seconds: str) -> JsonObject:

@@ -1,25 +1,47 @@
-"""`gateway plugins`: what is installed and what became of it."""
+"""`gateway plugins`: what is installed, what became of it, and what went wrong in it last."""
 
 from dataclasses import asdict
 
 import click
 
-from gateway_core.cli.common import command_settings, echo_json
-from gateway_core.plugins import PluginSet
+from gateway_core.cli.common import command_settings, echo_json, time_left
+from gateway_core.plugin_health import LastFailure
+from gateway_core.plugins import PluginReport, PluginSet
 
 __all__ = ["show_plugins"]
 
 
 def show_plugins(*, as_json: bool) -> None:
-    """Print every plugin's state, with the reason when it is not used."""
-    reports = PluginSet(command_settings()).reports
+    """Print every plugin's state, with the reason when it is not used, and the last failure of one
+    that is.
+    """
+    plugins = PluginSet(command_settings())
+    found = [(report, _last_failure(plugins, report)) for report in plugins.reports]
     if as_json:
-        echo_json([asdict(report) for report in reports])
+        echo_json(
+            [
+                {**asdict(report), "last_failure": failure.facts() if failure else None}
+                for report, failure in found
+            ]
+        )
         return
-    if not reports:
+    if not found:
         click.echo("no plugin is installed; run `pip install gateway-demo`, or another one")
-    for report in reports:
+    for report, failure in found:
         source = f"{report.distribution} {report.version}" if report.distribution else "built in"
         provider = f"provider {report.provider} ({report.title})" if report.provider else ""
         words = [f"{report.name:12} {report.state:9} {source:24}", provider or report.reason or ""]
         click.echo("  ".join(words).rstrip())
+        if failure is not None:
+            click.echo(f"{'':12} last failure: {_told(failure)}")
+
+
+def _last_failure(plugins: PluginSet, report: PluginReport) -> LastFailure | None:
+    if report.state != "active":
+        return None
+    return plugins.health.last(report.name, report.version)
+
+
+def _told(failure: LastFailure) -> str:
+    often = "once" if failure.count == 1 else f"{failure.count} times, last"
+    return f"{failure.hook} {failure.reason} ({often} {time_left(failure.at)})"

@@ -23,6 +23,7 @@ from gateway_core.settings import Settings
 from gateway_core.status import LoginStatus, gather_status, status_facts
 
 if TYPE_CHECKING:
+    from gateway_core.credentials.store import Credential
     from gateway_core.provider import Account, RateWindow
 
 __all__ = ["show_status"]
@@ -100,13 +101,21 @@ def _login_lines(login: LoginStatus) -> list[str]:
         return []
     lines = []
     if expires := login.credential.expires_at:
-        renewed = " and is renewed by itself" if login.credential.refresh_token else ""
+        renewed = _renewal(login.credential)
         lines.append(f"token ends {local_time(expires)} ({time_left(expires)}){renewed}")
     if login.account:
         lines += _account_lines(login.account)
     if login.problem:
         lines.append(f"problem: {login.problem}")
     return lines
+
+
+def _renewal(credential: "Credential") -> str:
+    if credential.refresh_token is None:
+        return ""
+    if credential.refresh_at is None:
+        return " and is renewed by itself"
+    return f" and is renewed by itself from {local_time(credential.refresh_at)} on"
 
 
 def _account_lines(account: "Account") -> list[str]:

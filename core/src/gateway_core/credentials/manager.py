@@ -47,10 +47,10 @@ def _utc_now() -> datetime:
 
 @dataclass(slots=True, frozen=True)
 class _Cached:
-    """Good while `revision` is still the current one of the accounts file."""
+    """Good until `due`, while `revision` is still the current one of the accounts file."""
 
     credential: Credential
-    margin: timedelta
+    due: datetime | None
     revision: str
 
 
@@ -67,7 +67,8 @@ class CredentialManager:
 
     store: called in worker threads. refresh: see `RefreshFunction`. lock_folder: where the lock
     files live; `accounts.json`, with the active account of each provider, lies beside it.
-    clock: the time now, timezone-aware. margin: how long before expiry to refresh.
+    clock: the time now, timezone-aware. margin: how long before the end to refresh a token whose
+    `refresh_at` does not say when.
     lock_timeout: seconds to wait for another process's refresh.
 
     A login or refresh in another gateway process is noticed by the next `fresh`. What is changed in
@@ -117,7 +118,7 @@ class CredentialManager:
     # Handing out
 
     async def fresh(self, provider: str, account: str | None = None) -> Credential:
-        """A credential with more than the margin left; of the active account when none is named.
+        """A credential whose refresh is not yet due; of the active account when none is named.
 
         Raises `LoginRequired` when there is none or its refresh token was rejected, and the
         refresh's own error when that may pass; both only once the access token has ended.
@@ -238,14 +239,15 @@ class CredentialManager:
         except Exception as error:  # a plugin may raise anything
             problem = error
         else:
-            renewed = renewed.model_copy(update=key._asdict())
+            refresh_at = self._still_to_come(renewed.refresh_at)
+            renewed = renewed.model_copy(update={**key._asdict(), "refresh_at": refresh_at})
             await self._save(stored, renewed)
             _log.info("refreshed the %s login", key.provider)
             return self._keep(renewed, self._file.read().revision, obtained=True)
         if isinstance(problem, LoginRequired):
             # A program that does not use our lock may have rotated the token.
             again = await self._read(key)
-            if again != stored and self._is_good(again, refused, self._margin):
+            if again != stored and self._is_good(again, refused, self._due(again)):
                 return self._keep(again, revision)
         failure = self._failures.remember(stored, problem, self._clock())
         return self._serve_or_raise(stored, refused, failure)
@@ -331,7 +333,7 @@ class CredentialManager:
 
     def _settle(self, stored: Credential, refused: str | None, revision: str) -> Credential | None:
         """What comes of it without a refresh: a credential or an error. None: do refresh."""
-        if self._is_good(stored, refused, self._margin):
+        if self._is_good(stored, refused, self._due(stored)):
             return self._keep(stored, revision)
         if stored.refresh_token is None:  # and refused, or it would be good
             raise LoginRequired(
@@ -353,32 +355,46 @@ class CredentialManager:
         cached = self._cache.get(key)
         if cached is None or cached.revision != self._file.read().revision:
             return None
-        good = self._is_good(cached.credential, refused, cached.margin)
+        good = self._is_good(cached.credential, refused, cached.due)
         return cached.credential if good else None
 
     def _keep(self, credential: Credential, revision: str, *, obtained: bool = False) -> Credential:
         """Cache what the store held at a revision. obtained: just now, so what is left is its whole
         life: a short one is used for half of it, or every request would refresh.
         """
-        margin = self._margin
-        left = self._time_left(credential)
-        if obtained and left is not None:
-            margin = min(margin, left / 2)
-        self._cache[credential.key] = _Cached(credential, margin, revision)
+        due = self._due(credential)
+        end = _aware(credential.expires_at)
+        if obtained and due is not None and end is not None and credential.refresh_at is None:
+            now = self._clock()
+            due = max(due, now + (end - now) / 2)
+        self._cache[credential.key] = _Cached(credential, due, revision)
         return credential
 
-    def _is_good(self, credential: Credential, refused: str | None, margin: timedelta) -> bool:
+    def _is_good(self, credential: Credential, refused: str | None, due: datetime | None) -> bool:
         """Not refused, and no refresh is due, or none is possible."""
         if credential.access_token.get_secret_value() == refused:
             return False
-        left = self._time_left(credential)
-        return credential.refresh_token is None or left is None or left > margin
+        return credential.refresh_token is None or due is None or self._clock() < due
 
     def _is_usable(self, credential: Credential, refused: str | None) -> bool:
-        return self._is_good(credential, refused, timedelta(0))
+        return self._is_good(credential, refused, _aware(credential.expires_at))
 
-    def _time_left(self, credential: Credential) -> timedelta | None:
-        end = credential.expires_at
-        if end is None:
-            return None
-        return (end if end.tzinfo else end.replace(tzinfo=UTC)) - self._clock()
+    def _due(self, credential: Credential) -> datetime | None:
+        """When to refresh: as the plugin says, else the margin before the end; None for never."""
+        end = _aware(credential.expires_at)
+        wanted = _aware(credential.refresh_at)
+        if wanted is None:
+            return None if end is None else end - self._margin
+        return wanted if end is None else min(wanted, end)
+
+    def _still_to_come(self, refresh_at: datetime | None) -> datetime | None:
+        """A new token's time of refresh. None when that is over already, as it was the old token's
+        or meant for a longer life: to follow it would be a refresh at each request.
+        """
+        wanted = _aware(refresh_at)
+        return wanted if wanted is not None and self._clock() < wanted else None
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """The time with a zone: UTC when it has none."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

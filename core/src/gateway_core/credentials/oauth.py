@@ -346,13 +346,15 @@ def read_model(model: type[_Model], body: JsonObject, what: str) -> _Model:
 
 
 def renewed(credential: Credential, tokens: TokenResponse) -> Credential:
-    """The credential with what a refresh brought; what it did not bring stays.
+    """The credential with what a refresh brought; what it did not bring stays. `refresh_at`, which
+    was the old token's, goes with it.
 
     An id token is kept as `secrets["id_token"]`.
     """
     update: dict[str, object] = {}
     if tokens.access_token is not None:
         update |= {"access_token": tokens.access_token, "expires_at": tokens.expires_at}
+        update["refresh_at"] = None
     if tokens.refresh_token is not None:
         update["refresh_token"] = tokens.refresh_token
     if tokens.id_token is not None:

@@ -48,6 +48,8 @@ class Credential(BaseModel):
 
     account: the provider's stable id of the account; `label`: what people call it (an e-mail).
     expires_at: when the access token ends, timezone-aware; None when unknown.
+    refresh_at: when to refresh it, timezone-aware, for a provider that wants it at a time of its
+    own (half the token's life, ten minutes before the end); None means five minutes before the end.
     extra: facts that are no secrets (region, profile, device id); `secrets`: further secrets
     (client secret, id token).
     """
@@ -60,6 +62,7 @@ class Credential(BaseModel):
     access_token: SecretStr
     refresh_token: SecretStr | None = None
     expires_at: datetime | None = None
+    refresh_at: datetime | None = None
     extra: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, SecretStr] = Field(default_factory=dict)
 
@@ -81,6 +84,7 @@ def dump_credential(credential: Credential) -> bytes:
             "refresh_token": credential.refresh_token
             and credential.refresh_token.get_secret_value(),
             "expires_at": credential.expires_at,
+            "refresh_at": credential.refresh_at,
             "extra": credential.extra,
             "secrets": {
                 name: secret.get_secret_value() for name, secret in credential.secrets.items()
