@@ -1,0 +1,1 @@
+"""gateway-house-rules: a policy plugin that changes requests for every provider."""
