@@ -96,6 +96,7 @@ def gateway_running(upstream_port: int, *profile: str) -> Iterator[Bench]:
         byte_code = str(Path(tempfile.gettempdir(), "gateway-benchmark-bytecode"))
         env = {
             "GATEWAY_HOME": home,
+            "GATEWAY_PLUGINS": "bench",  # the benchmark's own provider; no installed plugin counts
             "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONPYCACHEPREFIX": byte_code,
         }

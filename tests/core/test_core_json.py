@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_core.json import dumps, dumps_text, loads, loads_object
+from gateway_core.json import DocumentStream, dumps, dumps_text, loads, loads_object
 
 VALUES = st.recursive(
     st.none()
@@ -86,6 +86,32 @@ def test_refuses_what_is_nested_too_deep(inner: bytes) -> None:
 def test_half_a_pair_excuses_nothing_else(rest: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         loads(rb'["\ud83d",' + rest)
+
+
+def test_a_number_beyond_all_floats_is_written_as_null() -> None:
+    """As JavaScript does it: the codec reads it as infinity, for which JSON has no word."""
+    value = loads(b'{"most":1e999,"least":-1e999,"large":1e308}')
+    assert dumps(value) == b'{"most":null,"least":null,"large":1e+308}'
+    assert dumps_text(value) == '{"most":null,"least":null,"large":1e+308}'
+
+
+def test_a_stream_of_documents_joins_what_was_torn_in_any_field() -> None:
+    documents = DocumentStream()
+    first = documents.loads(rb'{"a":["x\ud83d","y"],"b":"z\ud83e","k\ud83d":1}')
+    between = documents.loads(b'{"type":"ping"}')
+    second = documents.loads(rb'{"a":["\ude00!","\ude00"],"b":"\udd16"}')
+    assert first == {"a": ["x", "y"], "b": "z", "k\ufffd": 1}
+    assert between == {"type": "ping"}
+    assert second == {"a": ["\U0001f600!", "\ufffd"], "b": "\U0001f916"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b"{", rb'["\ud83d",NaN]', rb'["\ud83d"', b"[" * 100_000 + rb'"\ud83d"' + b"]" * 100_000],
+)
+def test_a_stream_of_documents_refuses_what_is_no_json(document: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        DocumentStream().loads(document)
 
 
 def test_an_object_may_be_asked_for() -> None:

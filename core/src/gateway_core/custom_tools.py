@@ -58,9 +58,10 @@ def bridge_message(message: Message) -> Message:
     The same object when it has none. Extras of a converted part are left out: they name an item of
     another type.
     """
-    if not any(type(part) in (ToolCall, ToolResult) and part.custom for part in message.parts):  # type: ignore[union-attr]  # both have it
-        return message
-    return replace(message, parts=[_bridge_part(part) for part in message.parts])
+    for part in message.parts:
+        if (type(part) is ToolCall or type(part) is ToolResult) and part.custom:
+            return replace(message, parts=[_bridge_part(part) for part in message.parts])
+    return message
 
 
 def _bridge_part(part: Part) -> Part:

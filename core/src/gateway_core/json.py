@@ -3,14 +3,15 @@
 The only module that knows which codec is used. Everything else says `loads` and `dumps`.
 """
 
+import json
 import re
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from pydantic_core import from_json, to_json
 
 JsonObject: TypeAlias = dict[str, Any]
 
-__all__ = ["JsonObject", "dumps", "dumps_text", "loads", "loads_object"]
+__all__ = ["DocumentStream", "JsonObject", "dumps", "dumps_text", "loads", "loads_object"]
 
 
 def loads(data: bytes | str) -> Any:
@@ -22,12 +23,12 @@ def loads(data: bytes | str) -> Any:
     try:
         return from_json(data, allow_inf_nan=False)
     except ValueError as error:
-        if not any(word in str(error) for word in ("surrogate", "hex escape")):
+        if not _names_half_pair(error):
             raise
     except TypeError:  # a text that holds half pairs itself
         if not isinstance(data, str):
             raise
-        return loads(data.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        return loads(_mended(data))
     text = data if isinstance(data, str) else data.decode()
     return from_json(_ESCAPE.sub(_without_half_pair, text), allow_inf_nan=False)
 
@@ -40,14 +41,75 @@ def loads_object(data: bytes | str) -> JsonObject:
     return value
 
 
+class DocumentStream:
+    """Decodes the documents of one stream, whose strings are pieces of longer texts.
+
+    Whoever cuts a text at any UTF-16 unit tears surrogate pairs apart. A first half at the end of a
+    string is held until the same field of a later document begins with the second, and left out
+    when that never comes. Costs nothing while all strings are whole.
+    """
+
+    __slots__ = ("_halves",)
+
+    def __init__(self) -> None:
+        self._halves: dict[tuple[str | int, ...], str] = {}
+
+    def loads(self, data: bytes) -> Any:
+        """Decode the next document. Raises `ValueError` as `loads` does."""
+        try:
+            return from_json(data, allow_inf_nan=False)
+        except ValueError as error:
+            if not _names_half_pair(error):
+                raise
+        try:
+            return self._joined(json.loads(data, parse_constant=_refuse_constant), ())
+        except RecursionError as error:
+            raise ValueError("the document is nested too deep") from error
+
+    def _joined(self, value: Any, path: tuple[str | int, ...]) -> Any:
+        if isinstance(value, list):
+            return [self._joined(item, (*path, index)) for index, item in enumerate(value)]
+        if isinstance(value, dict):
+            return {_mended(key): self._joined(item, (*path, key)) for key, item in value.items()}
+        if not isinstance(value, str) or not _HALF.search(value):
+            return value
+        half = self._halves.pop(path, "")
+        text = half + value if "\udc00" <= value[0] <= "\udfff" else value
+        if "\ud800" <= text[-1] <= "\udbff":
+            self._halves[path] = text[-1]
+            text = text[:-1]
+        return _mended(text)
+
+
 def dumps(value: Any) -> bytes:
-    """Encode as compact UTF-8 JSON, keys in the order given."""
-    return to_json(value)
+    """Encode as compact UTF-8 JSON, keys in the order given.
+
+    A number beyond all floats, such as 1e999, was read as infinity and is written as null, the way
+    JavaScript does it: JSON has no word for it.
+    """
+    return to_json(value, inf_nan_mode="null")
 
 
 def dumps_text(value: Any) -> str:
-    """Encode as compact JSON text."""
-    return to_json(value).decode()
+    """Encode as compact JSON text, by the rules of `dumps`."""
+    return to_json(value, inf_nan_mode="null").decode()
+
+
+def _names_half_pair(error: ValueError) -> bool:
+    text = str(error)
+    return "surrogate" in text or "hex escape" in text
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_HALF: Final = re.compile("[\ud800-\udfff]")
+
+
+def _mended(text: str) -> str:
+    """The text with its pairs joined, and U+FFFD for what is left of others."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 # Every escape is matched, so that a backslash never counts for two; only half pairs are replaced.

@@ -303,7 +303,7 @@ class PartWriter:
 
 @dataclass(slots=True)
 class Response:
-    """A whole answer, as `collect` builds it."""
+    """A whole answer, as `collect` builds it. `stored`: see `Begin`."""
 
     parts: list[Part] = field(default_factory=list)
     stop: StopReason = "stop"
@@ -312,6 +312,7 @@ class Response:
     usage: Usage | None = None
     id: str | None = None
     model: str | None = None
+    stored: bool = False
     notices: list[Notice] = field(default_factory=list)
     extras: Extras | None = None
 
@@ -342,6 +343,7 @@ class Collector:
                     response.parts.append(event.part)
                 case Begin():
                     response.id, response.model = event.id, event.model
+                    response.stored = event.stored
                 case UsageSeen():
                     response.usage = event.usage
                 case NoticeSeen():

@@ -85,21 +85,23 @@ class ErrorStatus(Protocol):
 
 def required(body: Mapping[str, Any], key: str, kind: type[T], path: str = "") -> T:
     """The value of a field that must be there and of this type. Raises `InvalidRequest`."""
-    value = optional(body, key, kind, path)
-    if value is None:
-        raise InvalidRequest(f"{path}{key}: field required", param=f"{path}{key}")
+    value = body.get(key)
+    if type(value) is not kind or kind is float:
+        value = optional(body, key, kind, path)
+        if value is None:
+            raise InvalidRequest(f"{path}{key}: field required", param=f"{path}{key}")
     return value
 
 
 def optional(body: Mapping[str, Any], key: str, kind: type[T], path: str = "") -> T | None:
     """The value of a field, None when absent or null. Raises `InvalidRequest` on another type."""
     value = body.get(key)
-    if kind is float and isinstance(value, int | float) and type(value) is not bool:
+    if value is None or (type(value) is kind and kind is not float):
+        return value
+    if kind is float and type(value) in (int, float):
         if not -_LARGEST <= value <= _LARGEST:
             raise InvalidRequest(f"{path}{key}: the number is too large", param=f"{path}{key}")
         return float(value)  # type: ignore[return-value]  # kind is float here
-    if value is None or type(value) is kind:
-        return value
     raise InvalidRequest(
         f"{path}{key}: expected {_WORDS.get(kind, kind.__name__)}, got {type(value).__name__}",
         param=f"{path}{key}",

@@ -158,9 +158,12 @@ def _read_text(block: JsonObject, path: str, parts: list[Part]) -> None:
     text = required(block, "text", str, path)
     if not text:
         return  # says nothing, and upstreams refuse it
-    citations = block.get("citations")
-    extras = kept_fields(block, "cache_control") if "cache_control" in block else None
-    parts.append(Text(text, citations=_read_citations(citations), extras=extras))
+    part = Text(text)
+    if "citations" in block:
+        part.citations = _read_citations(block["citations"])
+    if "cache_control" in block:
+        part.extras = kept_fields(block, "cache_control")
+    parts.append(part)
 
 
 def _read_citations(value: Any) -> list[Citation] | None:
@@ -181,13 +184,12 @@ def _read_tool_use(block: JsonObject, path: str) -> ToolCall:
         arguments = unparsed["raw"]
     else:
         arguments = dumps_text(value)
-    return ToolCall(
-        required(block, "id", str, path),
-        required(block, "name", str, path),
-        arguments,
-        seal=_read_seal(optional(block, "signature", str, path)),
-        extras=kept_fields(block, "cache_control") if "cache_control" in block else None,
-    )
+    call = ToolCall(required(block, "id", str, path), required(block, "name", str, path), arguments)
+    if "signature" in block:
+        call.seal = _read_seal(optional(block, "signature", str, path))
+    if "cache_control" in block:
+        call.extras = kept_fields(block, "cache_control")
+    return call
 
 
 def _read_thinking(block: JsonObject, path: str, parts: list[Part]) -> None:
@@ -216,12 +218,12 @@ def _read_tool_result(block: JsonObject, path: str) -> ToolResult:
                 parts.extend(read(inner, at))
             else:
                 parts.append(Foreign(FORMAT_NAME, inner["type"], inner))
-    return ToolResult(
-        required(block, "tool_use_id", str, path),
-        parts,
-        failed=optional(block, "is_error", bool, path) or False,
-        extras=kept_fields(block, "cache_control") if "cache_control" in block else None,
-    )
+    result = ToolResult(required(block, "tool_use_id", str, path), parts)
+    if "is_error" in block:
+        result.failed = optional(block, "is_error", bool, path) or False
+    if "cache_control" in block:
+        result.extras = kept_fields(block, "cache_control")
+    return result
 
 
 def _read_search_outcome(block: JsonObject, path: str) -> JsonObject:

@@ -76,23 +76,25 @@ def _read_messages(body: JsonObject, blocks: BlockReader) -> list[Message]:
     """The messages that say something; consecutive ones of tool results become one."""
     messages: list[Message] = []
     for index, item in enumerate(required(body, "messages", list)):
-        path = f"messages.{index}"
         if not isinstance(item, dict):
+            path = f"messages.{index}"
             raise InvalidRequest(
                 f"{path}: expected an object, got {type(item).__name__}", param=path
             )
-        role = required(item, "role", str, f"{path}.")
+        role = item.get("role")
         if role not in _ROLES:
+            path = f"messages.{index}."
+            role = required(item, "role", str, path)
             raise InvalidRequest(
-                f"{path}.role: expected one of {', '.join(map(repr, _ROLES))}, got {role!r}",
-                param=f"{path}.role",
+                f"{path}role: expected one of {', '.join(map(repr, _ROLES))}, got {role!r}",
+                param=f"{path}role",
             )
         content = item.get("content")
         if content is None:
             if role == "system":
                 continue  # one that only carries settings
-            required(item, "content", list, f"{path}.")
-        parts = blocks.read(content, role, f"{path}.content")
+            required(item, "content", list, f"messages.{index}.")
+        parts = blocks.read(content, role, f"messages.{index}.content")
         if not parts:
             continue
         last = messages[-1] if messages else None

@@ -15,7 +15,7 @@ from gateway_core.formats.chat.read_content import read_image
 from gateway_core.formats.chat.read_details import DetailReader, shown_text
 from gateway_core.formats.chat.usage import read_usage, stop_reason
 from gateway_core.formats.openai_errors import error_from_object
-from gateway_core.json import JsonObject, loads
+from gateway_core.json import DocumentStream, JsonObject
 from gateway_core.parts import PartWriter
 from gateway_core.sse import SSEReader
 
@@ -39,6 +39,7 @@ class StreamReader:
         self._parts = PartWriter()
         self._calls = CallReader(self._parts)
         self._details = DetailReader(issuer)
+        self._loads = DocumentStream().loads
         self._begun = False
         self._mode = ""
         self._section = 0  # counts parts, as key: a closed part is never opened again
@@ -95,7 +96,7 @@ class StreamReader:
                 self._complete()
             return
         try:
-            chunk = loads(data)
+            chunk = self._loads(data)
         except ValueError:
             self._fail(UpstreamProtocol("the upstream sent a chunk that is not JSON"))
             return

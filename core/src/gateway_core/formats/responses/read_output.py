@@ -6,10 +6,12 @@ were missing. Items are known by their place in the output, because some service
 event to event. It knows no bytes and no envelope; `read_stream` does.
 """
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from gateway_core.content import Extras, Foreign, Reasoning, Seal, Text
 from gateway_core.errors import UpstreamProtocol
+from gateway_core.events import WholePart
 from gateway_core.formats.responses.hosted import (
     HOSTED_ITEMS,
     read_hosted,
@@ -21,7 +23,9 @@ from gateway_core.formats.responses.schema import FORMAT_NAME, flat_name
 from gateway_core.json import JsonObject
 from gateway_core.parts import PartWriter
 
-__all__ = ["OutputReader"]
+__all__ = ["OutputReader", "OwnItem"]
+
+OwnItem: TypeAlias = Callable[[JsonObject], Sequence[WholePart] | None]
 
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 
@@ -48,6 +52,7 @@ class _Item:
         "early",
         "kind",
         "opened",
+        "owned",
         "pieces",
         "said",
         "section",
@@ -61,6 +66,7 @@ class _Item:
         self.pieces: list[str] = []
         self.section: tuple[bool, int] | None = None
         self.opened = False
+        self.owned = False
         self.complete: str | None = None
         self.done = False
         self.shown_as = ""
@@ -70,14 +76,25 @@ class OutputReader:
     """Assembles the items of one answer into a `PartWriter`.
 
     `refused` tells that words of refusal were seen, `searches` counts finished web searches.
+
+    own_item: a provider's own reading of an item, asked when it is announced and when it is done:
+    the parts that stand for it, possibly none, or None to have it read as usual. Messages and
+    reasoning are always read as usual.
     """
 
-    def __init__(self, writer: PartWriter, issuer: str, scope: str | None) -> None:
+    def __init__(
+        self,
+        writer: PartWriter,
+        issuer: str,
+        scope: str | None,
+        own_item: OwnItem | None = None,
+    ) -> None:
         self.refused = False
         self.searches = 0
         self._writer = writer
         self._issuer = issuer
         self._scope = scope
+        self._own_item = own_item
         self._items: dict[int, _Item] = {}
         self._places: dict[str, int] = {}
         self._call_ids: set[str] = set()
@@ -105,12 +122,17 @@ class OutputReader:
         state.kind = _string(item, "type")
         if id := _string(item, "id"):
             self._places.setdefault(id, place)
-        if state.kind in _CALLS and _string(item, "call_id") and _string(item, "name"):
+        if self._read_own(item, state.kind) is not None:
+            state.owned = True
+        elif state.kind in _CALLS and _string(item, "call_id") and _string(item, "name"):
             self._open_call(place, state, item)
 
     def text(self, place: int, content: int, text: str, *, refusal: bool = False) -> None:
         """A piece of a message's text."""
-        said = self._said(place, content)
+        state = self._items.get(place)
+        said = None if state is None else state.said.get(content)
+        if said is None:
+            said = self._said(place, content)
         if said.closed:
             return
         if not said.pieces:
@@ -160,7 +182,7 @@ class OutputReader:
     def arguments(self, place: int, text: str) -> None:
         """A piece of a call's arguments; kept while the call's name is not known."""
         state = self._item(place)
-        if state.done:
+        if state.done or state.owned:
             return
         state.kind = state.kind or "function_call"
         state.pieces.append(text)
@@ -198,7 +220,12 @@ class OutputReader:
         state.kind = kind = _string(item, "type") or state.kind
         if id := _string(item, "id"):
             self._places.setdefault(id, place)
-        if kind == "message":
+        own = self._read_own({**item, "type": kind}, kind)
+        if own is not None:
+            state.owned = True
+            for part in own:
+                self._writer.whole(place, part)
+        elif kind == "message":
             self._done_message(place, state, item)
         elif kind == "reasoning":
             self._done_reasoning(place, state, item)
@@ -224,7 +251,7 @@ class OutputReader:
                 free.pop(place, None)
                 self.done(place, item)
         for state in self._items.values():
-            if state.kind in _CALLS and not state.opened:
+            if state.kind in _CALLS and not state.opened and not state.owned:
                 raise UpstreamProtocol("the upstream sent a tool call without a name")
 
     def _match(self, item: JsonObject, free: dict[int, _Item]) -> int:
@@ -240,6 +267,11 @@ class OutputReader:
             if state.kind == kind or (kind in _CALLS and state.kind in _CALLS):
                 return place
         return max(self._items, default=-1) + 1
+
+    def _read_own(self, item: JsonObject, kind: str) -> Sequence[WholePart] | None:
+        if self._own_item is None or kind in ("message", "reasoning"):
+            return None
+        return self._own_item(item)
 
     def _item(self, place: int) -> _Item:
         state = self._items.get(place)

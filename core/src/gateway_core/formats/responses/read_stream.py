@@ -12,9 +12,9 @@ from typing import Any
 from gateway_core.errors import GatewayError, UpstreamProtocol
 from gateway_core.events import Event, StopReason, Usage
 from gateway_core.formats.openai_errors import error_from_object
-from gateway_core.formats.responses.read_output import OutputReader
+from gateway_core.formats.responses.read_output import OutputReader, OwnItem
 from gateway_core.formats.responses.schema import FORMAT_NAME
-from gateway_core.json import JsonObject, loads_object
+from gateway_core.json import DocumentStream, JsonObject
 from gateway_core.parts import PartWriter
 from gateway_core.sse import SSEReader
 
@@ -38,7 +38,8 @@ class StreamReader:
     """A `StreamDecoder` for one answer.
 
     issuer, scope: stamped on the seals of reasoning. on_unknown: shown the type and data of every
-    event that is skipped as unknown (rate limits, metadata); it may not raise.
+    event that is skipped as unknown (rate limits, metadata); it may not raise. own_item: see
+    `OutputReader`.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class StreamReader:
         scope: str | None = None,
         *,
         on_unknown: Callable[[str, bytes], None] | None = None,
+        own_item: OwnItem | None = None,
     ) -> None:
         self._sse = SSEReader()
         self._writer = PartWriter()
-        self._output = OutputReader(self._writer, issuer, scope)
+        self._output = OutputReader(self._writer, issuer, scope, own_item)
         self._on_unknown = on_unknown
+        self._loads = DocumentStream().loads
         self._begun = False
         self._delta_seen = False
 
@@ -107,6 +110,17 @@ class StreamReader:
                 return
         handler(self, payload)
 
+    def _decode(self, payload: bytes) -> JsonObject:
+        try:
+            event = self._loads(payload)
+        except ValueError as error:
+            raise UpstreamProtocol(
+                f"the upstream sent an event that is no JSON object: {error}"
+            ) from error
+        if type(event) is not dict:
+            raise UpstreamProtocol("the upstream sent an event that is no JSON object")
+        return event
+
     def _take_slowly(self, payload: bytes) -> None:
         """An event whose type is unknown, missing, or not where it usually stands."""
         if payload.strip() == b"[DONE]":
@@ -114,7 +128,7 @@ class StreamReader:
         head = _TYPE.search(payload, 0, 120)
         handler = _HANDLERS.get(head[1]) if head else None
         if handler is None:
-            event = _decode(payload)
+            event = self._decode(payload)
             kind = event.get("type")
             handler = _HANDLERS.get(kind.encode()) if isinstance(kind, str) else None
             if handler is None:
@@ -127,14 +141,17 @@ class StreamReader:
         handler(self, payload)
 
     def _text_delta(self, payload: bytes) -> None:
-        event = _decode(payload)
+        event = self._decode(payload)
         text = event.get("delta")
-        if isinstance(text, str) and text:
+        if type(text) is str and text:
             self._delta_seen = True
-            self._output.text(self._output.place(event), _index(event, "content_index"), text)
+            place, content = event.get("output_index"), event.get("content_index")
+            if type(place) is not int or type(content) is not int:
+                place, content = self._output.place(event), _index(event, "content_index")
+            self._output.text(place, content, text)
 
     def _refusal_delta(self, payload: bytes) -> None:
-        event = _decode(payload)
+        event = self._decode(payload)
         text = event.get("delta")
         if isinstance(text, str) and text:
             self._delta_seen = True
@@ -148,7 +165,7 @@ class StreamReader:
         self._reasoning_delta(payload, "content_index", raw=True)
 
     def _reasoning_delta(self, payload: bytes, section: str, *, raw: bool) -> None:
-        event = _decode(payload)
+        event = self._decode(payload)
         text = event.get("delta")
         if isinstance(text, str) and text:
             place = self._output.place(event)
@@ -156,11 +173,11 @@ class StreamReader:
 
     def _partial_image(self, payload: bytes) -> None:
         self._begun = True
-        event = _decode(payload)
+        event = self._decode(payload)
         self._output.partial_image(self._output.place(event), event)
 
     def _arguments_delta(self, payload: bytes) -> None:
-        event = _decode(payload)
+        event = self._decode(payload)
         text = event.get("delta")
         if isinstance(text, str) and text:
             self._delta_seen = True
@@ -170,13 +187,13 @@ class StreamReader:
         if self._delta_seen:
             self._delta_seen = False
             return
-        event = _decode(payload)
+        event = self._decode(payload)
         text = event.get("arguments", event.get("input"))
         if isinstance(text, str):
             self._output.arguments_complete(self._output.place(event), text)
 
     def _annotation_added(self, payload: bytes) -> None:
-        event = _decode(payload)
+        event = self._decode(payload)
         place, content = self._output.place(event), _index(event, "content_index")
         self._output.annotation(place, content, event.get("annotation"))
 
@@ -185,7 +202,7 @@ class StreamReader:
         if self._delta_seen:
             self._delta_seen = False
             return
-        event = _decode(payload)
+        event = self._decode(payload)
         kind = "refusal" if "refusal" in event else "text"
         text = event.get(kind)
         if isinstance(text, str):
@@ -193,7 +210,7 @@ class StreamReader:
             self._output.text_missing(place, content, text, refusal=kind == "refusal")
 
     def _content_part_done(self, payload: bytes) -> None:
-        event = _decode(payload)
+        event = self._decode(payload)
         part = _object(event, "part")
         if part.get("type") in ("output_text", "refusal"):
             place, content = self._output.place(event), _index(event, "content_index")
@@ -202,12 +219,12 @@ class StreamReader:
     def _item_added(self, payload: bytes) -> None:
         self._begun = True
         self._delta_seen = False
-        event = _decode(payload)
+        event = self._decode(payload)
         self._output.added(self._output.place(event, new=True), _object(event, "item"))
 
     def _item_done(self, payload: bytes) -> None:
         self._begun = True
-        event = _decode(payload)
+        event = self._decode(payload)
         self._output.done(self._output.place(event), _object(event, "item"))
 
     def _created(self, payload: bytes) -> None:
@@ -215,7 +232,7 @@ class StreamReader:
             return
         self._begun = True
         if len(payload) <= _SMALL:
-            response = _object(_decode(payload), "response")
+            response = _object(self._decode(payload), "response")
             id, model = response.get("id"), response.get("model")
         else:
             found = _ID.search(payload, 0, _SMALL), _MODEL.search(payload)
@@ -234,7 +251,7 @@ class StreamReader:
         """`response.completed`, `response.incomplete` and `response.done` alike: its status
         tells.
         """
-        event = _decode(payload)
+        event = self._decode(payload)
         response = _object(event, "response")
         status = response.get("status")
         if status in ("failed", "cancelled"):
@@ -255,7 +272,7 @@ class StreamReader:
         )
 
     def _failed(self, payload: bytes) -> None:
-        raise _failure(_decode(payload))
+        raise _failure(self._decode(payload))
 
 
 def read_usage(response: JsonObject, searches: int = 0) -> Usage | None:
@@ -292,15 +309,6 @@ def _failure(event: JsonObject) -> GatewayError:
             }
             return error_from_object({**facts, "error": inner.get("error") or {}})
     return error_from_object(event)
-
-
-def _decode(payload: bytes) -> JsonObject:
-    try:
-        return loads_object(payload)
-    except ValueError as error:
-        raise UpstreamProtocol(
-            f"the upstream sent an event that is no JSON object: {error}"
-        ) from error
 
 
 def _object(event: JsonObject, key: str) -> JsonObject:

@@ -168,7 +168,7 @@ class _ItemWriter:
         role = "user" if message.role == "user" else self._system_role
         content: list[JsonObject] = []
         for part in message.parts:
-            if isinstance(part, Text | Media):
+            if type(part) is Text or type(part) is Media:
                 content.append(_write_part(part, path))
                 continue
             item = self._told_item(part, message.role, path)
@@ -197,7 +197,7 @@ class _ItemWriter:
         """Add a message unless it is empty; gives the empty content of the next."""
         if content:
             item: JsonObject = {"type": "message", "role": role, "content": content}
-            self._items.append(item | self._kept(extras))
+            self._items.append(self._with_kept(item, extras))
         return []
 
     def _assistant(self, message: Message, path: str) -> None:
@@ -223,9 +223,10 @@ class _ItemWriter:
         if isinstance(part, Text):
             if part.refusal:
                 return {"type": "refusal", "refusal": part.text}
-            annotations = write_annotations(part.citations)
             said: JsonObject = {"type": "output_text", "text": part.text}
-            return said | ({"annotations": annotations} if annotations else {})
+            if part.citations:
+                said["annotations"] = write_annotations(part.citations)
+            return said
         if isinstance(part, Foreign):
             _refuse_other_namespace(part, path)
             return None if is_item(part.kind, "assistant") else part.data
@@ -238,9 +239,9 @@ class _ItemWriter:
             case ToolCall():
                 return self._call(part)
             case HostedCall(name="web_search"):
-                return search_item(part, titles=False) | self._hosted_id(part)
+                return self._with_hosted_id(search_item(part, titles=False), part)
             case HostedCall(name="image_generation"):
-                return image_item(part) | self._hosted_id(part)
+                return self._with_hosted_id(image_item(part), part)
             case Foreign():
                 return part.data
             case HostedCall():
@@ -264,7 +265,7 @@ class _ItemWriter:
         if seal.id is not None:
             item["id"] = seal.id
         item |= {"summary": summary, "encrypted_content": seal.data}
-        return item | {key: value for key, value in self._kept(part.extras).items() if key != "id"}
+        return self._with_kept(item, part.extras, "id")
 
     def _call(self, call: ToolCall) -> JsonObject:
         kind, text_key = (
@@ -276,28 +277,26 @@ class _ItemWriter:
         else:
             item |= self._names.fields(call.name, call.extras)
         item[text_key] = call.arguments or ("" if call.custom else "{}")
-        return item | self._kept(call.extras, "name", "namespace")
+        return self._with_kept(item, call.extras, "name", "namespace")
 
     def _result(self, result: ToolResult, path: str) -> JsonObject:
         kind = "custom_tool_call_output" if result.custom else "function_call_output"
-        return {
-            "type": kind,
-            "call_id": result.call_id,
-            "output": _write_output_content(result, path),
-        } | self._kept(result.extras)
+        output = _write_output_content(result, path)
+        item: JsonObject = {"type": kind, "call_id": result.call_id, "output": output}
+        return self._with_kept(item, result.extras)
 
-    def _hosted_id(self, call: HostedCall) -> JsonObject:
-        id = {"id": call.id} if "id" in self._fields and call.id else {}
-        return id | self._kept(call.extras, "action")
+    def _with_hosted_id(self, item: JsonObject, call: HostedCall) -> JsonObject:
+        if "id" in self._fields and call.id:
+            item["id"] = call.id
+        return self._with_kept(item, call.extras, "action")
 
-    def _kept(self, extras: Extras | None, *consumed: str) -> JsonObject:
-        if not extras:
-            return {}
-        return {
-            key: value
-            for key, value in extras_of(extras).items()
-            if key in self._fields and key not in consumed
-        }
+    def _with_kept(self, item: JsonObject, extras: Extras | None, *consumed: str) -> JsonObject:
+        """The same item, with those of the client's own fields that go along."""
+        if extras:
+            for key, value in extras_of(extras).items():
+                if key in self._fields and key not in consumed:
+                    item[key] = value
+        return item
 
 
 def _refuse_other_namespace(part: Foreign, path: str) -> None:
@@ -310,10 +309,10 @@ def _refuse_other_namespace(part: Foreign, path: str) -> None:
 
 def _write_output_content(result: ToolResult, path: str) -> str | list[JsonObject]:
     """One text when there is nothing but text, else a list of parts."""
-    texts = [part.text for part in result.content if isinstance(part, Text)]
-    if len(texts) == len(result.content) and len(texts) <= 1:
-        text = "".join(texts)
-        return f"{FAILED_MARK}\n{text}" if result.failed else text
+    content = result.content
+    first = content[0] if content else Text("")
+    if len(content) <= 1 and type(first) is Text:
+        return f"{FAILED_MARK}\n{first.text}" if result.failed else first.text
     parts = [_write_result_part(part, path) for part in result.content]
     return [{"type": "input_text", "text": FAILED_MARK}, *parts] if result.failed else parts
 
@@ -326,8 +325,9 @@ def _write_result_part(part: ResultPart, path: str) -> JsonObject:
 
 
 def _write_part(part: Text | Media, path: str) -> JsonObject:
-    if isinstance(part, Text):
+    if type(part) is Text:
         return {"type": "input_text", "text": part.text}
+    assert type(part) is Media
     kept = extras_of(part.extras)
     detail = {"detail": kept["detail"]} if "detail" in kept else {}
     if part.kind == "image":

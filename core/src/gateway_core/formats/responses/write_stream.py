@@ -1,9 +1,9 @@
 """An answer in the Responses format: the event stream, and the whole object.
 
-The writer owns every id. Item ids are made from the response's id and the item's place, so an
-injected response id makes all bytes repeatable. Each text part is a message item of its own with
-one content part. The same events go out as SSE (`feed`) or as bare JSON, one object for each
-WebSocket frame (`events`).
+The writer owns every id, except that of an answer which is stored elsewhere. Item ids are made from
+the response's id and the item's place, so an injected response id makes all bytes repeatable. Each
+text part is a message item of its own with one content part. The same events go out as SSE (`feed`)
+or as bare JSON, one object for each WebSocket frame (`events`).
 
 Not carried: parts of other formats, hosted tools other than search and images, seals of calls.
 """
@@ -19,6 +19,7 @@ from pydantic_core import to_json
 from gateway_core.content import HostedCall, Part, Reasoning, Seal, Text, ToolCall, ToolResult
 from gateway_core.errors import GatewayError, UpstreamProtocol
 from gateway_core.events import (
+    Begin,
     Close,
     Delta,
     End,
@@ -95,9 +96,7 @@ class StreamWriter:
         response_id: str | None = None,
         created_at: int | None = None,
     ) -> None:
-        self._id = response_id or f"resp_{secrets.token_hex(24)}"
-        # Item ids may be 64 characters long at most.
-        self._suffix = self._id.removeprefix("resp_")[:48]
+        self._use_id(response_id or f"resp_{secrets.token_hex(24)}")
         self._created_at = int(time.time()) if created_at is None else created_at
         self._echo = dumps({"model": model, **echo_of(request)})[1:-1]
         self._names = ToolNames(request.tools)
@@ -133,6 +132,8 @@ class StreamWriter:
 
     def body(self, response: Response) -> JsonObject:
         """The response object. Raises `UpstreamProtocol` when the model said nothing at all."""
+        if response.stored and response.id is not None:
+            self._use_id(response.id)
         for part in response.parts:
             item = self._item_of(part)
             if item is not None:
@@ -149,6 +150,9 @@ class StreamWriter:
         self._framed = framed
         tail = b',"sequence_number":%d}\n\n' if framed else b',"sequence_number":%d}'
         if self._state == "new":
+            first = events[0]
+            if type(first) is Begin and first.stored and first.id is not None:
+                self._use_id(first.id)
             self._start()
         for event in events:
             if type(event) is Delta:
@@ -174,6 +178,11 @@ class StreamWriter:
             elif type(event) is Partial:
                 self._partial(event)
         return out
+
+    def _use_id(self, id: str) -> None:
+        self._id = id
+        # Item ids may be 64 characters long at most.
+        self._suffix = id.removeprefix("resp_")[-48:]
 
     def _start(self) -> None:
         self._state = "running"
