@@ -53,10 +53,14 @@ class IdentityProvider:
     faults: answers for the next token requests. device_answers: for the next device polls: an
     OAuth error, or `granted`. deny: the error that the authorize page ends with. rotate: whether a
     refresh brings a new refresh token. lifetime: seconds that access tokens live. refreshes: how
-    many refresh requests came in. requests: the fields of all token requests.
+    many refresh requests came in. requests: the fields of all token requests. client_id: the only
+    client that is served. document: fields that the discovery document has beside or in place of
+    its own. device_off: whether device logins are refused with 404. pages: the queries of all
+    authorize requests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, client_id: str = CLIENT_ID) -> None:
+        self.client_id = client_id
         self.reset()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -65,6 +69,7 @@ class IdentityProvider:
                 Route("/authorize", self._authorize),
                 Route("/token", self._token, methods=["POST"]),
                 Route("/device", self._device, methods=["POST"]),
+                Route("/.well-known/openid-configuration", self._discovery),
             ]
         )
         config = uvicorn.Config(app, lifespan="off", log_level="error", ws="none", http="h11")
@@ -78,6 +83,10 @@ class IdentityProvider:
         self.faults: deque[Fault] = deque()
         self.device_answers: deque[str] = deque()
         self.device_interval: object = 5
+        self.device_off = False
+        self.document: dict[str, object] = {}
+        self.documents = 0
+        self.pages: list[dict[str, str]] = []
         self.deny: str | None = None
         self.rotate = True
         self.lifetime: object = 3600
@@ -134,6 +143,7 @@ class IdentityProvider:
 
     async def _authorize(self, request: Request) -> Response:
         query = request.query_params
+        self.pages.append(dict(query))
         answer = {"state": query["state"]}
         if self.deny is not None:
             answer |= {"error": self.deny, "error_description": "The user said no"}
@@ -144,7 +154,20 @@ class IdentityProvider:
             answer["code"] = code
         return RedirectResponse(f"{query['redirect_uri']}?{urlencode(answer)}", 302)
 
+    async def _discovery(self, request: Request) -> Response:
+        self.documents += 1
+        document = {
+            "issuer": self.url,
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": self.token_url,
+            "device_authorization_endpoint": f"{self.url}/device",
+            "code_challenge_methods_supported": ["S256"],
+        }
+        return JSONResponse(document | self.document)
+
     async def _device(self, request: Request) -> Response:
+        if self.device_off:
+            return JSONResponse({"detail": "Not Found"}, 404)
         return JSONResponse(
             {
                 "device_code": "device-secret-1",
@@ -176,7 +199,7 @@ class IdentityProvider:
                 fault = self.faults.popleft()
                 headers = {"content-type": fault.content_type, **fault.headers}
                 return Response(fault.body, fault.status, headers)
-            if fields.get("client_id") != CLIENT_ID:
+            if fields.get("client_id") != self.client_id:
                 return _error("invalid_client", "unknown client", 401)
             match fields.get("grant_type"):
                 case "authorization_code":

@@ -17,14 +17,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_core.endpoint import Generate, id_headers, known_error, send_error
 from gateway_core.errands import JsonEndpoint, compact_conversation, token_counting
-from gateway_core.errors import GatewayError, InvalidRequest, ModelNotFound, NotFound
+from gateway_core.errors import (
+    GatewayError,
+    InvalidRequest,
+    ModelNotFound,
+    NotFound,
+    Unsupported,
+)
 from gateway_core.formats import anthropic, chat, models, responses
 from gateway_core.formats.base import ClientFormat
 from gateway_core.json import JsonObject, dumps
 from gateway_core.local_auth import LocalGuard, headers_of
 from gateway_core.painting import generate_images
+from gateway_core.provider import StoredAction
 from gateway_core.runtime import Runtime
 from gateway_core.status import gather_status, refresh_facts, refresh_logins, status_facts
+from gateway_core.stored import StoredResponses
 
 __all__ = ["create_app"]
 
@@ -46,6 +54,10 @@ def create_app(runtime: Runtime, *, key: str | None) -> ASGIApp:
         Route("/v1/responses", _no_websocket, methods=["GET"]),
         _post("/v1/responses/compact", serve(responses.FORMAT, compact_conversation)),
         _post("/v1/responses/input_tokens", serve(responses.FORMAT, count_input)),
+        Route("/v1/responses/{id}", _stored(runtime, "retrieve"), methods=["GET"]),
+        Route("/v1/responses/{id}", _stored(runtime, "delete"), methods=["DELETE"]),
+        Route("/v1/responses/{id}/cancel", _stored(runtime, "cancel"), methods=["POST"]),
+        Route("/v1/responses/{id}/input_items", _stored(runtime, "input_items"), methods=["GET"]),
         _post("/v1/images/generations", serve(chat.FORMAT, generate_images, name="images")),
         Route("/v1/status", _status(runtime), methods=["GET"]),
         Route("/v1/auth/refresh", _refresh(runtime), methods=["POST"]),
@@ -160,6 +172,18 @@ def _model(runtime: Runtime) -> _Endpoint:
         return _json(request, write(*found, id=name))
 
     return retrieve_model
+
+
+def _stored(runtime: Runtime, action: StoredAction) -> _Endpoint:
+    """`/v1/responses/{id}` and what is below it."""
+    responses_kept = StoredResponses(runtime)
+
+    async def act_on_response(request: HttpRequest) -> HttpResponse:
+        if request.query_params.get("stream", "").lower() == "true":
+            raise Unsupported("stream: a stored response comes in one piece", param="stream")
+        return _json(request, await responses_kept.act(action, request.path_params["id"]))
+
+    return act_on_response
 
 
 def _status(runtime: Runtime) -> _Endpoint:

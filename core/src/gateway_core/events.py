@@ -87,10 +87,14 @@ class Notice:
 
 @dataclass(slots=True)
 class Begin:
-    """The upstream took the request. `id` and `model` are its own names, for the log."""
+    """The upstream took the request. `id` and `model` are its own names, for the log.
+
+    stored: whether the upstream keeps the answer under `id`, for `gateway_stored_response`.
+    """
 
     id: str | None = None
     model: str | None = None
+    stored: bool = False
 
 
 @dataclass(slots=True)

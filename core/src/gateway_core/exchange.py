@@ -26,6 +26,7 @@ from gateway_core.errors import (
     UpstreamTimeout,
 )
 from gateway_core.events import (
+    Begin,
     End,
     Event,
     Fail,
@@ -43,6 +44,7 @@ from gateway_core.provider import Route, UpstreamCall, UpstreamStream
 from gateway_core.recording import Recording, hide
 from gateway_core.request import Request
 from gateway_core.seals import without_seals
+from gateway_core.stored import pack_id, with_upstream_previous
 
 if TYPE_CHECKING:
     from gateway_core.credentials.store import Credential
@@ -106,7 +108,7 @@ class Turn:
         if route.model_info is not None and route.model_info.capabilities is not None:
             capabilities = route.model_info.capabilities
         title = f"{route.provider}/{route.model}"
-        asked = _with_options(self.request, route)
+        asked = with_upstream_previous(_with_options(self.request, route), route.provider)
         if asks_for_compaction(asked) and not capabilities.native_compaction:
             asked = as_summary_request(asked)
             self._summarises = True
@@ -325,6 +327,10 @@ class Turn:
             raise last.error
         self._answered = True
         self._record.answered()
+        first = held[0]
+        if type(first) is Begin and first.stored and first.id is not None:
+            assert self.route is not None
+            held[0] = replace(first, id=pack_id(self.route.provider, first.id))
         return held
 
     async def _give_up(

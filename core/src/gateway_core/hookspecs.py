@@ -80,8 +80,8 @@ class GatewaySpec:
     @hookspec(firstresult=True)
     def gateway_import(self, source: Path | None, settings: "BaseModel") -> "Credential":
         """A credential from what another program keeps, asked for by a person: never otherwise may
-        a plugin read other programs' logins. `source` is what followed `--from`, not expanded; None
-        means the usual place.
+        a plugin read other programs' logins. `source` is what followed `--path`, else `--from`, not
+        expanded; None means the usual place.
 
         Optional, and called in a worker thread. Raises `LoginRequired` that says what to do when
         there is nothing to import.
@@ -176,7 +176,11 @@ class GatewaySpec:
         http: "httpx.AsyncClient",
         settings: "BaseModel",
     ) -> Awaitable[JsonObject]:
-        """Act on a response that the upstream stores under its own id. Asynchronous, optional."""
+        """Act on a response that the upstream stores under its own id. Asynchronous, optional.
+
+        A decoder tells that an answer is stored by `Begin.stored`. Raises `NotFound` for one that
+        is not there, `Unsupported` for what the upstream cannot do.
+        """
 
     @hookspec
     def gateway_exchange(self, exchange: Exchange) -> None:

@@ -100,7 +100,7 @@ class TomlFile:
         """The file, or an empty one when there is none. Raises `SettingsError`."""
         try:
             text = file.read_bytes().decode("utf-8-sig")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             text = ""
         except UnicodeDecodeError as error:
             raise SettingsError("is not UTF-8 text", file=file) from error

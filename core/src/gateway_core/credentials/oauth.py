@@ -226,7 +226,7 @@ class OAuthAnswer:
 async def post(
     http: "httpx.AsyncClient",
     url: str,
-    fields: Mapping[str, str],
+    fields: Mapping[str, object],
     *,
     encoding: Encoding = "form",
     headers: Mapping[str, str] | None = None,
@@ -235,7 +235,8 @@ async def post(
     """Send fields to an OAuth endpoint and read the answer. Redirects are not followed, as they
     would carry secrets elsewhere.
 
-    Raises `UpstreamTimeout` or `UpstreamFailed` when there is no answer.
+    fields: texts; with `json`, anything that JSON has. Raises `UpstreamTimeout` or `UpstreamFailed`
+    when there is no answer.
     """
     import httpx  # here, because loading it takes longer than most commands run
 
@@ -252,8 +253,8 @@ async def post(
     except httpx.HTTPError as error:
         problem = UpstreamFailed(f"cannot reach {host} ({type(error).__name__})")
     else:
-        sent = [value for name, value in fields.items() if name not in _PUBLIC_FIELDS and value]
-        return _read_answer(response, sent)
+        sent = [value for name, value in fields.items() if name not in _PUBLIC_FIELDS]
+        return _read_answer(response, [value for value in sent if isinstance(value, str) and value])
     raise problem
 
 

@@ -1,0 +1,1 @@
+"""gateway-grok: xAI Grok subscriptions through the hosts that Grok's own programs use."""

@@ -1,0 +1,186 @@
+"""Responses that an upstream keeps, through the routes of the Responses API and the real SDK."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from pydantic import SecretStr
+
+from gateway_core import (
+    CONTRACT,
+    Credential,
+    Event,
+    JsonObject,
+    ProviderInfo,
+    Text,
+    Unauthorized,
+    Unsupported,
+    hookimpl,
+)
+from gateway_core.credentials.store import MemoryStore
+from gateway_core.errors import NotFound
+from gateway_core.events import Begin, Close, Delta, End, Open
+from gateway_core.provider import StoredAction
+from support.scripted_provider import ScriptedProvider
+from support.server import Gateway, running_gateway
+
+KEPT: list[Event] = [
+    Begin("up-1", "scripted-1", stored=True),
+    Open(0, Text("")),
+    Delta(0, "Hi"),
+    Close(0),
+    End("stop"),
+]
+ID = "resp_scripted_up-1"
+LOGIN = Credential(
+    provider="scripted",
+    account="ann",
+    access_token=SecretStr("token-1"),
+    refresh_token=SecretStr("refresh-1"),
+)
+
+
+@dataclass(slots=True, eq=False)
+class Keeper(ScriptedProvider):
+    """Keeps responses. kept: by the upstream's id. acted: action, id and token of each request.
+    refuse: how many of these are refused as unauthorized.
+    """
+
+    kept: dict[str, JsonObject] = field(default_factory=dict)
+    acted: list[tuple[str, str, str]] = field(default_factory=list)
+    refuse: int = 0
+
+    @hookimpl
+    def gateway_provider(self) -> ProviderInfo:
+        return ProviderInfo("scripted", "Scripted", CONTRACT, "browser")
+
+    @hookimpl
+    async def gateway_login(self) -> Credential:
+        raise AssertionError("no test logs in here")
+
+    @hookimpl
+    async def gateway_refresh(self, credential: Credential) -> Credential:
+        return credential.model_copy(update={"access_token": SecretStr("token-2")})
+
+    @hookimpl
+    async def gateway_stored_response(
+        self, action: StoredAction, response_id: str, credential: Credential
+    ) -> JsonObject:
+        token = credential.access_token.get_secret_value()
+        self.acted.append((action, response_id, token))
+        if len(self.acted) <= self.refuse:
+            raise Unauthorized("who are you")
+        if action == "cancel":
+            raise Unsupported("nothing can be cancelled")
+        if response_id not in self.kept:
+            raise NotFound("no such response")
+        if action == "delete":
+            del self.kept[response_id]
+            return {"id": response_id, "object": "response", "deleted": True}
+        return self.kept[response_id]
+
+
+@pytest.fixture
+def keeper() -> Keeper:
+    kept: JsonObject = {
+        "id": "up-1",
+        "object": "response",
+        "created_at": 1,
+        "model": "scripted-1",
+        "status": "completed",
+        "previous_response_id": "up-0",
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+    }
+    return Keeper(kept={"up-1": kept})
+
+
+@pytest.fixture
+def gateway(keeper: Keeper, tmp_path: Path) -> Iterator[Gateway]:
+    with running_gateway(tmp_path, extra_plugins=[keeper], store=MemoryStore(LOGIN)) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
+    with gateway.openai() as client:
+        yield client
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_stored_response_is_known_by_an_id_that_leads_back(
+    client: openai.OpenAI, keeper: Keeper, stream: bool
+) -> None:
+    keeper.script = [KEPT]
+    more: Any = {"model": "scripted-1", "input": "Hello", "store": True}
+    if stream:
+        ids = {
+            event.response.id
+            for event in client.responses.create(**more, stream=True)
+            if event.type in ("response.created", "response.completed")
+        }
+        assert ids == {ID}
+    else:
+        assert client.responses.create(**more).id == ID
+
+
+def test_it_is_retrieved_under_this_id_and_deleted(client: openai.OpenAI, keeper: Keeper) -> None:
+    found = client.responses.retrieve(ID)
+    assert (found.id, found.previous_response_id) == (ID, "resp_scripted_up-0")
+    client.responses.delete(ID)
+    assert keeper.kept == {}
+    assert [act[:2] for act in keeper.acted] == [("retrieve", "up-1"), ("delete", "up-1")]
+    with pytest.raises(openai.NotFoundError, match="no such response"):
+        client.responses.retrieve(ID)
+
+
+def test_a_conversation_goes_on_from_it(client: openai.OpenAI, keeper: Keeper) -> None:
+    keeper.script = [KEPT]
+    answer = client.responses.create(
+        model="scripted-1", input="More", previous_response_id=ID, store=True
+    )
+    (request,) = keeper.requests
+    assert request.session.previous_response_id == "up-1"
+    assert answer.previous_response_id == ID
+
+
+def test_a_conversation_cannot_go_on_from_what_nobody_keeps(
+    client: openai.OpenAI, keeper: Keeper
+) -> None:
+    with pytest.raises(openai.BadRequestError, match="send the whole conversation") as caught:
+        client.responses.create(model="scripted-1", input="More", previous_response_id="resp_0")
+    assert caught.value.code == "previous_response_not_found"
+    assert keeper.requests == []
+
+
+def test_a_refused_token_is_renewed_once(client: openai.OpenAI, keeper: Keeper) -> None:
+    keeper.refuse = 1
+    assert client.responses.retrieve(ID).id == ID
+    assert [act[2] for act in keeper.acted] == ["token-1", "token-2"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/v1/responses/resp_0123", 404, "no stored response 'resp_0123'"),
+        ("DELETE", "/v1/responses/resp_elsewhere_1", 404, "no stored response"),
+        ("POST", "/v1/responses/resp_0123/cancel", 404, "no stored response"),
+        ("GET", "/v1/responses/resp_0123/input_items", 404, "no stored response"),
+        ("POST", "/v1/responses/resp_scripted_up-9/cancel", 400, "nothing can be cancelled"),
+        ("GET", "/v1/responses/resp_scripted_up-9?stream=true", 400, "in one piece"),
+    ],
+)
+def test_what_cannot_be_had_is_told_in_openais_words(
+    gateway: Gateway, method: str, path: str, status: int, words: str
+) -> None:
+    with gateway.http() as http:
+        answer = http.request(method, path)
+    assert answer.status_code == status
+    error = answer.json()["error"]
+    assert words in error["message"]
+    assert error["type"] == "invalid_request_error"
