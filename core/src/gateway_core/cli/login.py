@@ -95,7 +95,8 @@ async def _list_providers() -> None:
         for id in sorted(relays):
             info = relays[id].info
             state = "logged in, " if id in stored else ""
-            click.echo(f"{id:{width}}  {info.title} ({state}{_METHODS[info.login]})")
+            without = ", works without a login too" if info.login_optional else ""
+            click.echo(f"{id:{width}}  {info.title} ({state}{_METHODS[info.login]}{without})")
     click.echo("\nLog in with: gateway login PROVIDER")
 
 

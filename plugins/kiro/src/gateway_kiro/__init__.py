@@ -1,0 +1,1 @@
+"""gateway-kiro: Kiro subscriptions of AWS through the service that the Kiro IDE and CLI use."""

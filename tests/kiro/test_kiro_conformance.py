@@ -1,0 +1,44 @@
+"""The conformance kit, held against the Kiro plugin."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway_core import Credential, UpstreamCall
+from gateway_core.json import loads_object
+from gateway_core.testing import ProviderConformance
+from gateway_kiro.eventstream import encode_message
+from gateway_kiro.plugin import KiroProvider
+from support.kiro_asking import CREDENTIAL, messages_of
+
+
+class TestKiro(ProviderConformance):
+    transcripts = Path(__file__).parent / "transcripts"
+    unknown_event = encode_message(
+        {":message-type": "event", ":event-type": "neverHeardOfEvent"}, b'{"a":1}'
+    )
+
+    end_marker = False  # HTTP tells a cut from an end; cut calls are noticed
+
+    @pytest.fixture
+    def provider(self) -> object:
+        return KiroProvider
+
+    @pytest.fixture
+    def credential(self) -> Credential:
+        return CREDENTIAL
+
+    @pytest.fixture
+    def settings(self) -> Mapping[str, object]:
+        return {}
+
+    def conversation(self, call: UpstreamCall) -> Sequence[object]:
+        """Without the tools, which stand with the latest message only."""
+        messages = messages_of(loads_object(call.body))
+        for message in messages:
+            context = message.get("userInputMessageContext", {})
+            context.pop("tools", None)
+            if not context:
+                message.pop("userInputMessageContext", None)
+        return messages
