@@ -1,10 +1,8 @@
 """A simulated login service on a socket, and settings that lead to it."""
 
-import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -61,11 +59,3 @@ def settings(
         backend_url=f"{login_server.url}/backend-api",
         callback_ports=(0,),
     )
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    # Trusts nobody, and so need not load the system's certificates.
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    async with httpx.AsyncClient(trust_env=False, verify=tls) as client:
-        yield client

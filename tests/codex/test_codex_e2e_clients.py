@@ -1,4 +1,4 @@
-"""Real Claude Code and real Codex CLI through `gateway serve` with a simulated ChatGPT account.
+"""Real Claude Code and real Codex CLI through a gateway with a simulated ChatGPT account.
 
 They write real files; the simulator must not find anything that the backend would refuse.
 """
@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from simulators.codex.installed import codex_command
+from simulators.codex.installed import codex_command, codex_gateway
 from simulators.codex.server import CodexSimulator
 from support.client_programs import ClaudeCode, CodexCLI, Lab
 from support.command import Serving
 from support.installed_clients import claude_code, codex_cli
+from support.server import Gateway
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(90)]
 
@@ -42,11 +43,17 @@ def model() -> str:
 
 
 @pytest.fixture
-def gateway(simulator: CodexSimulator, lab: Lab, model: str) -> Iterator[Serving]:
-    """`gateway serve`, logged in, and told of simulator and model by its environment."""
-    command = codex_command(simulator, lab.root / "gateway")
-    command.environ["GATEWAY_PROVIDERS__CODEX__MODEL"] = model
-    with command.serve() as serving:
+def gateway(simulator: CodexSimulator, lab: Lab, model: str) -> Iterator[Gateway]:
+    """A gateway in this process, logged in, and told of simulator and model."""
+    settings = {"providers.codex.model": model}
+    with codex_gateway(simulator, lab.root / "gateway", settings) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def served(simulator: CodexSimulator, lab: Lab) -> Iterator[Serving]:
+    """The same as the installed command: `gateway serve`, told by its environment alone."""
+    with codex_command(simulator, lab.root / "gateway").serve() as serving:
         yield serving
 
 
@@ -76,7 +83,7 @@ def assert_cached(simulator: CodexSimulator) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_claude_code_does_a_task(
-    claude: ClaudeCode, gateway: Serving, simulator: CodexSimulator, lab: Lab, model: str
+    claude: ClaudeCode, gateway: Gateway, simulator: CodexSimulator, lab: Lab, model: str
 ) -> None:
     file = lab.work / "hello.txt"
     simulator.play(f"""\
@@ -108,7 +115,7 @@ final: The files are written.
 
 
 def test_claude_code_goes_on_after_twelve_turns_and_its_own_compaction(
-    claude: ClaudeCode, gateway: Serving, simulator: CodexSimulator, lab: Lab
+    claude: ClaudeCode, gateway: Gateway, simulator: CodexSimulator, lab: Lab
 ) -> None:
     turn = """\
 match: round one
@@ -141,7 +148,7 @@ tool: Bash {{"command": "echo {number} >> numbers.txt", "description": "Count on
 
 
 def test_claude_code_searches_the_web(
-    claude: ClaudeCode, gateway: Serving, simulator: CodexSimulator
+    claude: ClaudeCode, gateway: Gateway, simulator: CodexSimulator
 ) -> None:
     simulator.play("""\
 match: Perform a web search
@@ -161,10 +168,10 @@ text: It does rain.
 
 
 def test_claude_code_ends_with_a_used_up_plan(
-    claude: ClaudeCode, gateway: Serving, simulator: CodexSimulator
+    claude: ClaudeCode, served: Serving, simulator: CodexSimulator
 ) -> None:
     simulator.play("http: 429 usage_limit_reached")
-    run = claude.ask(gateway, "Go on")
+    run = claude.ask(served, "Go on")
 
     assert run.code == 1, run
     assert "usage limit has been reached" in run.lines[-1]["result"]
@@ -172,7 +179,7 @@ def test_claude_code_ends_with_a_used_up_plan(
 
 
 def test_claude_code_waits_for_a_short_rate_limit(
-    claude: ClaudeCode, gateway: Serving, simulator: CodexSimulator
+    claude: ClaudeCode, gateway: Gateway, simulator: CodexSimulator
 ) -> None:
     simulator.play("http: 429 rate_limit_exceeded retry=1 times=1\ntext: Here I am.")
     assert claude.answer(claude.ask(gateway, "Hurry")) == "Here I am."
@@ -180,7 +187,7 @@ def test_claude_code_waits_for_a_short_rate_limit(
 
 
 def test_claude_code_notices_nothing_of_a_refresh_and_of_lost_reasoning(
-    claude: ClaudeCode, gateway: Serving, simulator: CodexSimulator
+    claude: ClaudeCode, gateway: Gateway, simulator: CodexSimulator
 ) -> None:
     simulator.play("""\
 match: the first
@@ -205,7 +212,7 @@ text: Two.
 
 @pytest.mark.parametrize("model", MODELS)
 def test_codex_cli_does_a_task(
-    codex: CodexCLI, gateway: Serving, simulator: CodexSimulator, lab: Lab, model: str
+    codex: CodexCLI, gateway: Gateway, simulator: CodexSimulator, lab: Lab, model: str
 ) -> None:
     simulator.play("""\
 think: **Planning**
@@ -241,7 +248,7 @@ final: All files are written.
 
 
 def test_codex_cli_through_twelve_turns_and_on(
-    codex: CodexCLI, gateway: Serving, simulator: CodexSimulator, lab: Lab
+    codex: CodexCLI, gateway: Gateway, simulator: CodexSimulator, lab: Lab
 ) -> None:
     turn = """\
 match: first
@@ -260,17 +267,17 @@ tool: exec_command {{"cmd": "echo {number} >> numbers.txt"}}
 
 
 def test_codex_cli_ends_with_a_used_up_plan(
-    codex: CodexCLI, gateway: Serving, simulator: CodexSimulator
+    codex: CodexCLI, served: Serving, simulator: CodexSimulator
 ) -> None:
     simulator.play("http: 429 usage_limit_reached")
-    run = codex.ask(gateway, "Go on")
+    run = codex.ask(served, "Go on")
 
     assert run.code == 1, run
     assert len(simulator.requests) == 1
 
 
 def test_codex_cli_waits_for_a_short_rate_limit(
-    codex: CodexCLI, gateway: Serving, simulator: CodexSimulator
+    codex: CodexCLI, gateway: Gateway, simulator: CodexSimulator
 ) -> None:
     simulator.play("http: 429 rate_limit_exceeded retry=1 times=1\ntext: Here I am.")
     assert codex.answer(codex.ask(gateway, "Hurry")) == "Here I am."
@@ -278,7 +285,7 @@ def test_codex_cli_waits_for_a_short_rate_limit(
 
 
 def test_codex_cli_is_told_of_an_overflow(
-    codex: CodexCLI, gateway: Serving, simulator: CodexSimulator
+    codex: CodexCLI, gateway: Gateway, simulator: CodexSimulator
 ) -> None:
     simulator.play("fail: context_length_exceeded")
     run = codex.ask(gateway, "Go on")
@@ -288,7 +295,7 @@ def test_codex_cli_is_told_of_an_overflow(
 
 
 def test_codex_cli_notices_nothing_of_a_refresh(
-    codex: CodexCLI, gateway: Serving, simulator: CodexSimulator
+    codex: CodexCLI, gateway: Gateway, simulator: CodexSimulator
 ) -> None:
     simulator.play("match: first\nthink: Hm.\ntext: One.\n---\nmatch: second\ntext: Two.")
     codex.answer(codex.ask(gateway, "the first prompt"))

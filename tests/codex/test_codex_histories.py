@@ -47,7 +47,7 @@ def spoiled(draw: st.DrawFn, entries: list[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", RECORDED)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_spoiled_histories_are_mended(name: str, data: st.DataObject) -> None:
     reader, key = RECORDED[name]

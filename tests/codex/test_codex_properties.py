@@ -60,7 +60,6 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES, st.sampled_from(["gpt-5.5", "gpt-5.6-luna"]))
-@settings(max_examples=50, deadline=None)
 def test_any_conversation_is_mended_until_it_is_welcome(
     messages: list[Message], model: str
 ) -> None:
@@ -68,7 +67,6 @@ def test_any_conversation_is_mended_until_it_is_welcome(
 
 
 @given(MESSAGES, MESSAGES)
-@settings(max_examples=50, deadline=None)
 def test_later_messages_leave_the_earlier_items_as_they_are(
     beginning: list[Message], more: list[Message]
 ) -> None:
@@ -126,7 +124,7 @@ OBJECTS: st.SearchStrategy[JsonObject] = st.dictionaries(SCHEMA_KEYS, SCHEMAS, m
 
 
 @given(OBJECTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60)
 def test_any_schema_of_a_tool_is_brought_within_the_rules(schema: JsonObject) -> None:
     before = dumps(schema)
     clean = tool_schema(schema)
@@ -136,7 +134,7 @@ def test_any_schema_of_a_tool_is_brought_within_the_rules(schema: JsonObject) ->
 
 
 @given(OBJECTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60)
 def test_a_schema_made_strict_is_strict(schema: JsonObject) -> None:
     strict = strict_schema({**schema, "type": "object"})
     if strict is not None:
@@ -207,7 +205,7 @@ ITEMS = st.lists(
 
 
 @given(ITEMS, ITEMS)
-@settings(max_examples=133, deadline=None)
+@settings(max_examples=60)
 def test_any_json_is_translated_or_refused(
     items: list[JsonObject], tools: list[JsonObject]
 ) -> None:

@@ -141,7 +141,11 @@ def test_own_seals_are_replayed_and_counted_and_those_of_others_stay_here() -> N
         user("and now?"),
     ]
     sent = program(Request("demo", history))
-    assert sent["seals"] == ["ours"]
+    assert sent["messages"][1]["parts"] == [
+        {"thought": "hm", "seal": "ours"},
+        {"thought": "hm"},
+        {"thought": "hm"},
+    ]
     assert "1 of my sealed thoughts" in sent["steps"][0]["text"]
 
 

@@ -13,6 +13,7 @@ from gateway_core.degrade import degrade
 from gateway_core.formats import anthropic, chat, responses
 from gateway_core.grammar import check_stream
 from gateway_core.json import loads_object
+from gateway_core.provider import Capabilities
 from simulators.codex.validation import violations
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "CREDENTIAL",
     "asked",
     "body_of",
+    "capabilities",
     "captured_requests",
     "decoded",
     "degraded",
@@ -64,9 +66,14 @@ def translated(
 
 def degraded(request: Request, model: str) -> Request:
     """The request as the core hands it on: within the model's capabilities."""
+    return degrade(request, capabilities(model), f"codex/{model}")[0]
+
+
+def capabilities(model: str) -> Capabilities:
+    """What a listed model can take."""
     capabilities = _LISTED[model].capabilities
     assert capabilities is not None
-    return degrade(request, capabilities, f"codex/{model}")[0]
+    return capabilities
 
 
 def body_of(call: UpstreamCall) -> JsonObject:

@@ -1,14 +1,27 @@
-"""The `gateway` command in a process of its own, with a home and an environment of its own."""
+"""The `gateway` command with a home, an environment and plugins of its own.
 
+Runs in this process where it can, as starting one takes many times as long as most commands.
+"""
+
+import importlib
+import logging
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
+
+from click.testing import CliRunner
+
+from gateway_core.cli import cli
+
+__all__ = ["GatewayCommand", "Serving"]
 
 _TESTS = Path(__file__).parents[1]
 _GATEWAY = [sys.executable, "-m", "gateway_core.cli"]
@@ -48,9 +61,24 @@ class GatewayCommand:
         (info / "entry_points.txt").write_text(f"[gateway]\n{name} = {target}\n")
         known = self.environ.get("GATEWAY_PLUGINS", "")
         self.environ["GATEWAY_PLUGINS"] = f"{known},{name}".strip(",")
+        importlib.invalidate_caches()
 
     def run(self, *arguments: str, answers: str = "") -> subprocess.CompletedProcess[str]:
-        """Run one command to its end; `answers` is its standard input."""
+        """Run one command to its end; `answers` is its standard input.
+
+        Within this process, but with the environment, input, output and logging of its own that a
+        process would have. An error that would end in a traceback is raised.
+        """
+        with self._as_a_process(answers):
+            result = CliRunner().invoke(
+                cli, arguments, input=answers, prog_name="gateway", catch_exceptions=False
+            )
+        return subprocess.CompletedProcess(
+            arguments, result.exit_code, result.stdout, result.stderr
+        )
+
+    def spawn(self, *arguments: str, answers: str = "") -> subprocess.CompletedProcess[str]:
+        """The same as `run` in a process of its own, for what only a process shows."""
         return subprocess.run(
             [*_GATEWAY, *arguments],
             env=self._environment(),
@@ -103,7 +131,11 @@ class GatewayCommand:
                 process.kill()
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "SYSTEMROOT", "SSL_CERT_DIR")
+            if name in os.environ
+        }
         paths = [str(_TESTS), str(self.home.with_name("packages"))]
         return {
             **kept,
@@ -116,3 +148,46 @@ class GatewayCommand:
             "TZ": "UTC",
             **self.environ,
         }
+
+    @contextmanager
+    def _as_a_process(self, answers: str) -> Iterator[None]:
+        environment = self._environment()
+        paths = environment["PYTHONPATH"].split(os.pathsep)
+        with ExitStack() as stack:
+            stack.enter_context(chdir(self.home.parent))
+            stack.enter_context(patch.object(sys, "path", [*paths, *sys.path]))
+            stack.callback(time.tzset)
+            stack.enter_context(patch.dict(os.environ, environment, clear=True))
+            time.tzset()
+            stack.enter_context(_standard_input(answers))
+            stack.enter_context(_logging_put_back())
+            yield
+
+
+@contextmanager
+def _standard_input(text: str) -> Iterator[None]:
+    """Descriptor 0 gives this text: questions of a login are read from it, not from `sys.stdin`."""
+    kept = os.dup(0)
+    read, write = os.pipe()
+    os.write(write, text.encode())
+    os.close(write)
+    os.dup2(read, 0)
+    os.close(read)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
+@contextmanager
+def _logging_put_back() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        for handler in set(root.handlers).difference(handlers):
+            root.removeHandler(handler)
+            handler.close()
+        root.setLevel(level)

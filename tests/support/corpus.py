@@ -4,7 +4,7 @@
 Formats, providers and the server are all held against the same two collections.
 """
 
+from gateway_core.testing.conversations import CONVERSATIONS
 from support.corpus_answers import ANSWERS
-from support.corpus_requests import CONVERSATIONS
 
 __all__ = ["ANSWERS", "CONVERSATIONS"]

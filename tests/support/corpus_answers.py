@@ -9,7 +9,7 @@ from gateway_core.content import Citation, HostedCall, Media, Reasoning, Seal, T
 from gateway_core.events import Event, StopReason, Usage
 from gateway_core.grammar import check_stream
 from gateway_core.parts import PartWriter
-from support.fresh import Fresh
+from gateway_core.testing.conversations.fresh import Fresh
 from support.pictures import PNG_BASE64
 
 ANSWERS: Fresh[list[Event]] = Fresh()

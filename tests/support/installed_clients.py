@@ -4,33 +4,34 @@ run.
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from support.client_programs import ClaudeCode, CodexCLI, Lab, find_clients
+from gateway_core.testing.clients import RealClients
+from support.client_programs import ClaudeCode, CodexCLI, Lab
 
 __all__ = ["claude_code", "codex_cli"]
+
+_FOLDER = Path(__file__).parents[2] / ".clients"
+_INSTALL = "python tests/clients/install.py"
 
 
 def claude_code(lab: Lab) -> ClaudeCode:
     """Claude Code in a lab."""
-    # npm may refuse the script that links the native program, which works when called directly.
-    native = sorted((find_clients() / "@anthropic-ai").glob("claude-code-*/claude"))
-    program = _require("Claude Code", *native, find_clients() / ".bin" / "claude")
-    return ClaudeCode(program, lab)
+    return _clients(lab).claude_code()
 
 
 def codex_cli(lab: Lab) -> CodexCLI:
     """Codex CLI in a lab."""
-    return CodexCLI(_require("Codex CLI", find_clients() / ".bin" / "codex"), lab)
+    return _clients(lab).codex_cli()
 
 
-def _require(name: str, *candidates: Path) -> Path:
-    """The first program that is there."""
-    for program in candidates:
-        if program.exists() and os.access(program, os.X_OK):
-            return program
-    reason = f"{name} is not installed: run `python tests/clients/install.py` (needs Node)"
+def _clients(lab: Lab) -> RealClients:
+    return RealClients(lab, _missing, folder=_FOLDER, install=_INSTALL)
+
+
+def _missing(reason: str) -> NoReturn:
     if os.environ.get("GATEWAY_REQUIRE_CLIENTS") == "1":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -40,12 +40,19 @@ class LineHttpProvider:
     refreshes it was asked for.
     """
 
-    def __init__(self, url: str, *, login: LoginKind = "none", **timeouts: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        login: LoginKind = "none",
+        idle_timeout: float | None = None,
+        total_timeout: float | None = None,
+    ) -> None:
         self.exchanges: SimpleQueue[Exchange] = SimpleQueue()
         self.refreshed = 0
-        self._url = url
+        self.url = url
         self._login = login
-        self._timeouts = timeouts
+        self._timeouts = idle_timeout, total_timeout
 
     @hookimpl
     def gateway_provider(self) -> ProviderInfo:
@@ -78,7 +85,7 @@ class LineHttpProvider:
         if credential is not None:
             headers["authorization"] = f"Bearer {credential.access_token.get_secret_value()}"
         text = request.messages[-1].parts[-1]
-        return UpstreamCall("POST", self._url, headers, repr(text).encode(), **self._timeouts)
+        return UpstreamCall("POST", self.url, headers, repr(text).encode(), *self._timeouts)
 
     @hookimpl
     def gateway_decoder(self) -> LineDecoder:

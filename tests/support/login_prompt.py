@@ -1,45 +1,5 @@
-"""A person at the login prompt, scripted: what they paste, and what they were told."""
+"""The person at the login prompt that the conformance kit has, for our own tests too."""
 
-import asyncio
-from collections import deque
+from gateway_core.testing.prompt import ScriptedPrompt
 
 __all__ = ["ScriptedPrompt"]
-
-
-class ScriptedPrompt:
-    """A `LoginPrompt`. answers: what is pasted, in order; then the person just sits there.
-
-    shown: everything told. opened: the URLs that a browser was opened with. waiting: set when the
-    person has nothing left to say. given_up: whether a question was taken back.
-    """
-
-    def __init__(self, *answers: str, has_browser: bool = True, has_terminal: bool = True) -> None:
-        self.answers = deque(answers)
-        self.shown: list[str] = []
-        self.opened: asyncio.Queue[str] = asyncio.Queue()
-        self.waiting = asyncio.Event()
-        self.given_up = False
-        self._has_browser = has_browser
-        self._has_terminal = has_terminal
-
-    def show(self, message: str) -> None:
-        """Remember the message."""
-        self.shown.append(message)
-
-    async def ask(self, question: str, *, secret: bool = False) -> str:
-        """The next answer, or no answer at all."""
-        if not self._has_terminal:
-            raise EOFError
-        if self.answers:
-            return self.answers.popleft()
-        self.waiting.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.given_up = True
-        raise AssertionError("nobody ends this wait but by cancelling it")
-
-    def open_browser(self, url: str) -> bool:
-        """Hand the URL to the test, which is the browser."""
-        self.opened.put_nowait(url)
-        return self._has_browser

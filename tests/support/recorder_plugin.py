@@ -1,7 +1,7 @@
-"""A policy plugin that writes down what clients asked, for tests in another process to read.
+"""A policy plugin that writes down what clients asked, for tests to read.
 
-One JSON line for each translated request, in the file that `RECORDED_REQUESTS` names: what matters
-of an agentic conversation, not the whole of it.
+One JSON line for each translated request: what matters of an agentic conversation, not the whole of
+it.
 """
 
 import os
@@ -17,11 +17,16 @@ __all__ = ["RecorderPlugin", "read_record"]
 
 
 class RecorderPlugin:
-    """Wraps `gateway_translate` of every provider."""
+    """Wraps `gateway_translate` of every provider. file: by default what `RECORDED_REQUESTS` names,
+    for a gateway in another process.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file or Path(os.environ["RECORDED_REQUESTS"])
 
     @hookimpl(wrapper=True)
     def gateway_translate(self, request: Request) -> Generator[None, UpstreamCall, UpstreamCall]:
-        with Path(os.environ["RECORDED_REQUESTS"]).open("ab") as file:
+        with self._file.open("ab") as file:
             file.write(dumps(_summary(request)) + b"\n")
         return (yield)
 

@@ -234,12 +234,11 @@ class Turn:
         return True
 
     async def _credential(self) -> "Credential | None":
-        assert self.route is not None and self._relay is not None
-        if self._relay.info.login == "none":
-            return None
-        credential = await self._runtime.credentials.fresh(self.route.provider)
-        self.account = credential.account
-        hide(credential)
+        assert self.route is not None
+        credential = await self._runtime.credential(self.route.provider)
+        if credential is not None:
+            self.account = credential.account
+            hide(credential)
         return credential
 
     async def _attempt(self, credential: "Credential | None", deliver: Deliver) -> None:

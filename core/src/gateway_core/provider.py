@@ -118,6 +118,8 @@ class ProviderInfo:
 
     id: `[a-z][a-z0-9-]*`, the prefix in `provider/model` and the name of its settings table.
     contract: the `CONTRACT` of the core it was written against.
+    login_optional: it also serves without a login, with less; every hook then takes None for the
+    credential. Claude names that nobody serves are never passed to such a provider by themselves.
     settings: a pydantic model with `extra="forbid"` that validates `[providers.<id>]`.
     hosts: host names the plugin talks to, for people to see.
     """
@@ -129,6 +131,12 @@ class ProviderInfo:
     settings: type[BaseModel] = NoSettings
     capabilities: Capabilities = Capabilities()
     hosts: tuple[str, ...] = ()
+    login_optional: bool = False
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether nothing can be asked of it before a login."""
+        return self.login != "none" and not self.login_optional
 
 
 @dataclass(slots=True, frozen=True)

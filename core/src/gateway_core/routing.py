@@ -80,7 +80,7 @@ class Router:
             self._relays,
             key=lambda id: (
                 priority.get(id, len(priority)),
-                self._relays[id].info.login == "none",
+                not self._relays[id].info.needs_login,
                 id,
             ),
         )
@@ -168,7 +168,8 @@ class Router:
         if target := self._settings.fallback:
             steps.append(f"fallback for Claude names: {target}")
             return _asked_as(self._resolve(target, steps, indirect=True), name)
-        first = next(iter(self.models()), None)
+        asked_for_only = {id for id, relay in self._relays.items() if relay.info.login_optional}
+        first = next((found for found in self.models() if found[0] not in asked_for_only), None)
         if first is None:
             return None
         provider, model = first

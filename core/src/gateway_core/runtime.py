@@ -60,7 +60,7 @@ class Runtime:
         relays = self.plugins.providers
         self.catalogue = Catalogue(relays, self.transports, settings.paths.cache)
         self.router = Router(settings.routing, relays, self.catalogue, self.is_ready)
-        self._ready: set[str] = {id for id, relay in relays.items() if relay.info.login == "none"}
+        self._ready: set[str] = {id for id, relay in relays.items() if not relay.info.needs_login}
         self._background: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -86,6 +86,17 @@ class Runtime:
         """Whether a provider has what it needs to serve: a login, or no need for one."""
         return provider in self._ready
 
+    async def credential(self, provider: str) -> Credential | None:
+        """A fresh credential of the provider's active account; None when it has no account and
+        needs none. Raises as `CredentialManager.fresh` does.
+        """
+        info = self.plugins.providers[provider].info
+        if info.login == "none":
+            return None
+        if info.login_optional and await self.credentials.active(provider) is None:
+            return None
+        return await self.credentials.fresh(provider)
+
     async def refresh_models(self, provider: str | None = None) -> None:
         """Ask one provider, or all that are ready, for their models.
 
@@ -110,7 +121,7 @@ class Runtime:
 
     async def _look_for_logins(self) -> None:
         relays = self.plugins.providers
-        ready = {id for id, relay in relays.items() if relay.info.login == "none"}
+        ready = {id for id, relay in relays.items() if not relay.info.needs_login}
         if len(ready) < len(relays):
             keys = await asyncio.to_thread(self.store.list)
             ready |= {key.provider for key in keys if key.provider in relays}
@@ -153,7 +164,4 @@ class Runtime:
             log.exception("the model list of %s was not refreshed", provider)
 
     async def _refresh(self, provider: str) -> None:
-        credential = None
-        if self.plugins.providers[provider].info.login != "none":
-            credential = await self.credentials.fresh(provider)
-        await self.catalogue.refresh(provider, credential)
+        await self.catalogue.refresh(provider, await self.credential(provider))

@@ -225,7 +225,7 @@ async def _logins(runtime: "Runtime", provider: str) -> list[LoginStatus]:
         except GatewayError as error:
             login.problem = redact(error.message)
         logins.append(login)
-    return logins or [LoginStatus(provider, info.title, needed=True)]
+    return logins or [LoginStatus(provider, info.title, needed=info.needs_login)]
 
 
 async def _ask_provider(runtime: "Runtime", login: LoginStatus) -> None:

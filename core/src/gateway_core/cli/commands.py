@@ -117,12 +117,20 @@ def login(provider: str | None, method: str | None, label: str | None) -> None:
 @click.option(
     "--from",
     "source",
+    metavar="WHERE",
+    type=click.Path(path_type=Path),
+    help="Which program's login, where there are several, or the place it keeps it in.",
+)
+@click.option(
+    "--path",
     metavar="PATH",
     type=click.Path(path_type=Path),
     help="Where the other program keeps its login, if not in the usual place.",
 )
 @click.option("--label", help="What to call the account.")
-def import_command(provider: str, source: Path | None, label: str | None) -> None:
+def import_command(
+    provider: str, source: Path | None, path: Path | None, label: str | None
+) -> None:
     """Take over the login of a provider's official program.
 
     Only this command ever reads what another program keeps. What can be imported depends on the
@@ -132,10 +140,11 @@ def import_command(provider: str, source: Path | None, label: str | None) -> Non
     Example:
       gateway import codex
       gateway import codex --from ~/.codex/auth.json
+      gateway import kiro --from desktop
     """
     from gateway_core.cli.login import import_login
 
-    import_login(provider, source, label)
+    import_login(provider, path or source, label)
 
 
 @cli.command()
@@ -231,19 +240,87 @@ def ask(
     ask_once(" ".join(prompt), model, system, provider, as_json=as_json)
 
 
-@cli.command()
+@cli.group(invoke_without_command=True)
 @_json_option
-def plugins(as_json: bool) -> None:
-    """List plugins and what became of them.
+@click.pass_context
+def plugins(context: click.Context, as_json: bool) -> None:
+    """List plugins and what became of them, or look after one.
 
     \b
     Example:
       gateway plugins
       GATEWAY_PLUGINS=demo gateway plugins --json
     """
-    from gateway_core.cli.plugins import show_plugins
+    if context.invoked_subcommand is None:
+        from gateway_core.cli.plugins import show_plugins
 
-    show_plugins(as_json=as_json)
+        show_plugins(as_json=as_json)
+
+
+@plugins.command("show")
+@click.argument("name")
+@_json_option
+def plugins_show(name: str, as_json: bool) -> None:
+    """Show what a plugin can do, its settings, accounts and last failure.
+
+    \b
+    Example:
+      gateway plugins show codex
+    """
+    from gateway_core.cli.plugins_show import show_plugin
+
+    show_plugin(name, as_json=as_json)
+
+
+@plugins.command("check")
+@click.argument("name", required=False)
+@_json_option
+def plugins_check(name: str | None, as_json: bool) -> None:
+    """Hold a plugin, or all of them, to the rules of the conformance kit that need no tests.
+
+    The exit code is 1 when one of them does not hold.
+
+    \b
+    Example:
+      gateway plugins check
+      gateway plugins check codex --json
+    """
+    from gateway_core.cli.plugins_check import check_plugins
+
+    check_plugins(name, as_json=as_json)
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option(
+    "--like",
+    "kind",
+    type=click.Choice(["chat", "responses", "own"]),
+    default="chat",
+    show_default=True,
+    help="What the upstream speaks: OpenAI's Chat Completions, OpenAI's Responses, or its own.",
+)
+@click.option(
+    "--into",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where to write it. [default: gateway-NAME here]",
+)
+@click.option("--title", help="What people call the provider. [default: made of NAME]")
+@click.option("--host", help="The host of its API. [default: api.NAME.example]")
+def plugins_new(
+    name: str, kind: str, into: Path | None, title: str | None, host: str | None
+) -> None:
+    """Write a new provider plugin: a distribution that passes its own tests at once.
+
+    \b
+    Example:
+      gateway plugins new lyre --like own
+      gateway plugins new acme --host api.acme.com --into ~/src/gateway-acme
+    """
+    from gateway_core.cli.plugins_new import write_plugin
+
+    write_plugin(name, kind, into, title, host)
 
 
 @cli.group()

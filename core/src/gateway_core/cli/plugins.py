@@ -5,10 +5,11 @@ from dataclasses import asdict
 import click
 
 from gateway_core.cli.common import command_settings, echo_json, time_left
+from gateway_core.cli.group import Failure
 from gateway_core.plugin_health import LastFailure
 from gateway_core.plugins import PluginReport, PluginSet
 
-__all__ = ["show_plugins"]
+__all__ = ["find_report", "last_failure", "show_plugins", "told_failure"]
 
 
 def show_plugins(*, as_json: bool) -> None:
@@ -16,7 +17,7 @@ def show_plugins(*, as_json: bool) -> None:
     that is.
     """
     plugins = PluginSet(command_settings())
-    found = [(report, _last_failure(plugins, report)) for report in plugins.reports]
+    found = [(report, last_failure(plugins, report)) for report in plugins.reports]
     if as_json:
         echo_json(
             [
@@ -33,15 +34,26 @@ def show_plugins(*, as_json: bool) -> None:
         words = [f"{report.name:12} {report.state:9} {source:24}", provider or report.reason or ""]
         click.echo("  ".join(words).rstrip())
         if failure is not None:
-            click.echo(f"{'':12} last failure: {_told(failure)}")
+            click.echo(f"{'':12} last failure: {told_failure(failure)}")
 
 
-def _last_failure(plugins: PluginSet, report: PluginReport) -> LastFailure | None:
+def find_report(plugins: PluginSet, name: str) -> PluginReport:
+    """The plugin of this name or of the provider of this id. Raises `Failure`."""
+    for report in plugins.reports:
+        if name in (report.name, report.provider):
+            return report
+    installed = ", ".join(report.name for report in plugins.reports) or "none"
+    raise Failure(f"no plugin {name!r} is installed; installed: {installed}")
+
+
+def last_failure(plugins: PluginSet, report: PluginReport) -> LastFailure | None:
+    """What last went wrong in a plugin that is in use, if anything did."""
     if report.state != "active":
         return None
     return plugins.health.last(report.name, report.version)
 
 
-def _told(failure: LastFailure) -> str:
+def told_failure(failure: LastFailure) -> str:
+    """A failure in one line, for people."""
     often = "once" if failure.count == 1 else f"{failure.count} times, last"
     return f"{failure.hook} {failure.reason} ({often} {time_left(failure.at)})"

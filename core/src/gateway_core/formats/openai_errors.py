@@ -182,6 +182,7 @@ _BY_GENERIC_TYPE: dict[str, type[GatewayError]] = {
 
 _OVERFLOW = re.compile(
     r"maximum context length|context (?:length|window|size) (?:exceeded|limit)"
+    r"|exceeded model token limit"
     r"|exceeds? the (?:available |model's )?(?:maximum )?context|prompt is too long",
     re.IGNORECASE,
 )

@@ -1,7 +1,8 @@
 """From a canonical request to what the demo upstream is sent: pure and deterministic.
 
-The upstream performs steps. This module picks them: from the script in the prompt, else from the
-script file, else a friendly answer.
+That is the conversation, which `messages` writes, and the steps that the upstream is to perform in
+answer to it, which this module picks: from the script in the prompt, else from the script file,
+else a friendly answer. A vendor with a model behind it needs the conversation alone.
 """
 
 from itertools import count
@@ -12,17 +13,15 @@ from gateway_core import (
     InvalidRequest,
     JsonObject,
     Message,
-    Reasoning,
     Request,
     Route,
     Text,
 )
-from gateway_core.seals import replayable
+from gateway_demo.messages import count_seals, write_conversation
 from gateway_demo.script import ScriptError, Section, is_script, parse_script, turn_of
 
-__all__ = ["ISSUER", "find_prompt", "write_program"]
+__all__ = ["find_prompt", "write_program"]
 
-ISSUER = "demo"
 _CHARACTERS_PER_TOKEN = 4
 _QUOTED = 80
 _MOST_PARTIALS = 3
@@ -33,10 +32,11 @@ def write_program(
 ) -> JsonObject:
     """What the upstream is to perform; `sections` are those of the script file.
 
-    Raises `InvalidRequest` when the prompt starts like a script but is none.
+    Raises `InvalidRequest` when the prompt starts like a script but is none, and `Unsupported` for
+    what the upstream's messages have no place for.
     """
+    conversation = write_conversation(request)
     prompt, turn = find_prompt(request.messages)
-    seals = _replayed_seals(request)
     if is_script(prompt):
         try:
             sections = parse_script(prompt)
@@ -44,13 +44,14 @@ def write_program(
             raise InvalidRequest(str(error), param="messages") from error
     steps = turn_of(sections, prompt, turn)
     if steps is None:
-        steps = _friendly_steps(prompt, turn, len(seals), thinks=route.model == "demo-thinking")
+        seals = count_seals(conversation)
+        steps = _friendly_steps(prompt, turn, seals, thinks=route.model == "demo-thinking")
     return {
         "model": route.model,
         "session": request.session.session_id,
+        **conversation,
         "prompt": prompt,
         "turn": turn,
-        "seals": seals,
         "delay_ms": delay_ms,
         "steps": _complete_steps(steps, request),
     }
@@ -82,16 +83,6 @@ def _prompt_in(message: Message) -> str:
             if text and not text.startswith("<system-reminder>"):
                 return text
     return ""
-
-
-def _replayed_seals(request: Request) -> list[str]:
-    """Our own sealed thoughts that the client brought back; those of other issuers stay here."""
-    return [
-        part.seal.data
-        for message in request.messages
-        for part in message.parts
-        if isinstance(part, Reasoning) and part.seal and replayable(part.seal, ISSUER)
-    ]
 
 
 def _complete_steps(steps: list[JsonObject], request: Request) -> list[JsonObject]:

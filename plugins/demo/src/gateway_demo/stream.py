@@ -14,7 +14,7 @@ from gateway_core import (
 )
 from gateway_core.errors import ERROR_CLASSES
 from gateway_core.json import dumps_text, loads_object
-from gateway_demo.request import ISSUER
+from gateway_demo.messages import ISSUER
 
 __all__ = ["DemoDecoder", "read_error"]
 

@@ -4,7 +4,7 @@ Reads leniently what vendors make of the format; sans-IO. Text that only an upst
 documents (think tags and the like) is left as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway_core.content import Citation, Reasoning
@@ -31,10 +31,20 @@ class StreamReader:
     finish reason is kept; a stream that breaks off before its finish reason is a `Fail`. Comments
     are life signs: a read that held nothing else gives a `Tick`, once the answer has begun.
 
-    issuer: the provider that reasoning seals go back to.
+    issuer: the provider that reasoning seals go back to. read_error: what a chunk with an `error`
+    means. show_reasoning: False drops the thoughts, for clients that switched thinking off where
+    the model thinks all the same; they then are life signs, too.
     """
 
-    def __init__(self, issuer: str) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        read_error: Callable[[JsonObject], GatewayError] = error_from_object,
+        show_reasoning: bool = True,
+    ) -> None:
+        self._read_error = read_error
+        self._show_reasoning = show_reasoning
         self._sse = SSEReader()
         self._parts = PartWriter()
         self._calls = CallReader(self._parts)
@@ -107,7 +117,7 @@ class StreamReader:
 
     def _read_chunk(self, chunk: JsonObject) -> None:
         if chunk.get("error"):
-            self._fail(error_from_object(chunk))
+            self._fail(self._read_error(chunk))
             return
         if not self._begun:
             self._begin(chunk)
@@ -116,7 +126,7 @@ class StreamReader:
         usage = chunk.get("usage")
         if isinstance(choice, dict):
             if choice.get("error"):
-                self._fail(error_from_object(choice))
+                self._fail(self._read_error(choice))
                 return
             delta = choice.get("delta")
             if isinstance(delta, dict):
@@ -147,6 +157,11 @@ class StreamReader:
         for key in ("reasoning", "reasoning_content"):
             if not reasoning and isinstance(value := delta.get(key), str):
                 reasoning = value
+        if not self._show_reasoning:
+            details = None
+            if reasoning:
+                self._parts.tick()
+                reasoning = ""
         if reasoning:
             self._enter("reasoning")
         self._details.read(details)

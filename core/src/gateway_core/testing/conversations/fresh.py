@@ -7,6 +7,8 @@ test's traces into the next.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
+__all__ = ["Fresh"]
+
 T = TypeVar("T")
 
 
@@ -20,9 +22,15 @@ class Fresh(Mapping[str, T], Generic[T]):
         self._builders: dict[str, Callable[[], T]] = {}
 
     def __call__(self, build: Callable[[], T]) -> Callable[[], T]:
-        """Add a builder."""
-        self._builders[build.__name__.strip("_").replace("_", "-")] = build
+        """Add a builder. Raises `ValueError` for a name that is taken."""
+        self.add(build.__name__.strip("_").replace("_", "-"), build)
         return build
+
+    def add(self, name: str, build: Callable[[], T]) -> None:
+        """Add a builder under this name. Raises `ValueError` when the name is taken."""
+        if name in self._builders:
+            raise ValueError(f"two values are called {name!r}")
+        self._builders[name] = build
 
     def __getitem__(self, name: str) -> T:
         return self._builders[name]()
