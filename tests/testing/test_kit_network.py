@@ -76,7 +76,8 @@ def test_a_whole_suite_is_blocked_where_its_settings_say_so(
             assert (socket.getaddrinfo.__module__ != "socket") is {blocked}
         """
     )
-    run = pytester.runpytest_inprocess("-p", "no:asyncio", "-p", "no:cacheprovider")
+    # In a process of its own: this one is blocked already.
+    run = pytester.runpytest_subprocess("-p", "no:asyncio", "-p", "no:cacheprovider")
     run.assert_outcomes(passed=1)
 
 

@@ -24,19 +24,6 @@ __all__ = ["gateway_network_blocked", "gateway_server", "real_clients", "upstrea
 _INI = "gateway_block_network"
 
 
-class _WholeSuite:
-    """Registered only where the configuration asks for it."""
-
-    @pytest.fixture(scope="session", autouse=True)
-    def gateway_network_blocked_for_all(self) -> Iterator[None]:
-        """No connection but to this machine's loopback during the whole run."""
-        from gateway_core.testing.network import block_network
-
-        with pytest.MonkeyPatch.context() as patch:
-            block_network(patch.setattr)
-            yield
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Make the ini option known."""
     about = "keep all tests off the network: only loopback can be reached"
@@ -46,7 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Block the network for the whole suite when its configuration says so."""
     if config.getini(_INI):
-        config.pluginmanager.register(_WholeSuite(), "gateway-block-network")
+        from gateway_core.testing.network import block_network
+
+        patch = pytest.MonkeyPatch()
+        config.add_cleanup(patch.undo)
+        block_network(patch.setattr)
 
 
 @pytest.fixture
