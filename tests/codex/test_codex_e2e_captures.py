@@ -4,21 +4,17 @@ What comes out at the other end must be what the backend takes.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
 
-from gateway_core.json import JsonObject, loads_object
+from gateway_core.json import JsonObject
 from simulators.codex.installed import codex_gateway
 from simulators.codex.server import CodexSimulator
+from support.recordings import Recording, recordings
 from support.server import Gateway
 
-CAPTURES = Path(__file__).parents[1] / "captures"
 MODELS = ("gpt-5.5", "gpt-5.6-luna", "gpt-5.6-sol", "gpt-5.3-codex-spark")
-NOT_OURS = frozenset({"authorization", "x-api-key", "host", "content-length", "content-encoding"})
-ON_WEBSOCKETS = frozenset({"type", "generate", "previous_response_id"})
 IMPOSSIBLE = {
     ("claude-2.1.197-websearch-inner", "gpt-5.6-luna"): "cannot run the tool 'web_search'",
     **{
@@ -32,38 +28,6 @@ IMPOSSIBLE = {
     },
 }
 """What a model cannot do at all. The gateway itself says so, and asks nobody."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One request as it was sent."""
-
-    name: str
-    path: str
-    headers: dict[str, str]
-    body: JsonObject
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def recordings() -> Iterator[Recording]:
-    """All requests for an answer; of a websocket, each frame."""
-    for file in sorted(CAPTURES.glob("*.json")):
-        capture = loads_object(file.read_bytes())
-        request = capture["request"]
-        headers = {
-            name: value for name, value in request["headers"] if name.lower() not in NOT_OURS
-        }
-        path = request["path"].replace("/backend-api/codex", "/v1")
-        bodies = [frame["body"] for frame in capture.get("frames", ())]
-        if not bodies and request["method"] == "POST" and "count_tokens" not in path:
-            bodies = [request["body"]]
-        kept = {"accept": "text/event-stream"} if "frames" in capture else headers
-        for number, body in enumerate(bodies):
-            body = {key: value for key, value in body.items() if key not in ON_WEBSOCKETS}
-            name = file.stem if len(bodies) == 1 else f"{file.stem}-{number}"
-            yield Recording(name, path, kept, body)
 
 
 RECORDINGS = list(recordings())

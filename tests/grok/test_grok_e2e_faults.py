@@ -22,7 +22,7 @@ NOT_RETRIED = {
     "400 context_length_exceeded shape=nested": (400, "prompt"),
     "500 invalid_image": (400, "image"),
     "403 no-plan": (403, "subscription"),
-    "404 no-model": (404, "gateway models grok"),
+    "404 no-model": (404, "gateway models --provider grok"),
     "422 odd shape=detail": (400, "odd"),
     "429 free-usage": (429, "24 hours"),
     "429 spending-limit shape=marker": (429, "spending limit"),

@@ -1,9 +1,8 @@
 """Two hosts for one login: who is asked, and what happens when one of them says no."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx
 import openai
@@ -12,13 +11,12 @@ import pytest
 from gateway_core.json import JsonObject
 from simulators.grok.installed import grok_gateway
 from simulators.grok.server import GrokSimulator
-from simulators.grok.state import Account
+from simulators.grok.state import FULL_SCOPE, OLD_SCOPE, Account
 from support.dialects import ANTHROPIC, DIALECTS, RESPONSES, Dialect
 from support.server import Gateway
 
 MODEL = "grok-4.5"
 LOOK: Any = {"type": "function", "name": "look", "parameters": {"type": "object"}, "strict": False}
-Starting: TypeAlias = Callable[..., AbstractContextManager[Gateway]]
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +106,22 @@ def test_who_may_not_use_the_proxy_is_served_by_the_public_api(
     assert [request.body["store"] for request in simulator.requests] == [False] * 3
 
 
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [(OLD_SCOPE, [("proxy", 403), ("api", 200)]), (FULL_SCOPE, [("proxy", 200)])],
+    ids=["old", "full"],
+)
 def test_old_permissions_are_enough_for_the_public_api(
-    simulator: GrokSimulator, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    simulator: GrokSimulator,
+    tmp_path: Path,
+    scope: str,
+    expected: list[tuple[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(simulator.state, "needs_conversations", True)
-    assert ask(gateway).status_code == 200
-    assert steps(simulator) == [("proxy", 200)]
+    with grok_gateway(simulator, tmp_path, scope=scope) as gateway:
+        assert ask(gateway).status_code == 200
+    assert steps(simulator) == expected
 
 
 @pytest.mark.parametrize("store", [True, False])

@@ -107,14 +107,9 @@ def test_turns_with_parallel_tools(simulator: GrokSimulator, talk: Talk) -> None
     assert turn.spent is not None and turn.spent.cached > 0
     last = simulator.requests[-1]
     assert len(last.of_type("function_call_output")) == 2 * TURNS
-    assert {request.rail for request in simulator.requests} == {_usual_rail(talk)}
+    assert {request.rail for request in simulator.requests} == {"proxy"}
     conversations = {request.headers["x-grok-conv-id"] for request in simulator.requests}
     assert conversations == {last.body["prompt_cache_key"]}
-
-
-def _usual_rail(talk: Talk) -> str:
-    """Without a wish for a stored answer the proxy serves, which is open to all plans."""
-    return "proxy"
 
 
 @pytest.mark.parametrize("dialect", [AnthropicTalk, ResponsesTalk])

@@ -1,7 +1,6 @@
 """Codex and Grok behind one gateway: each model goes to its owner, and neither sees the other's."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,7 +38,7 @@ def grok() -> Iterator[GrokSimulator]:
 def gateway(
     codex: CodexSimulator, grok: GrokSimulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    home: Path = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.mktemp("home")
     settings: dict[str, object] = {
         "providers.codex.base_url": codex.base_url,
         "providers.codex.backend_url": codex.backend_url,

@@ -99,7 +99,7 @@ def test_slug_and_words_in_every_shape(body: bytes, told: Told | None) -> None:
         (402, {"error": "Pay."}, "proxy", QuotaExhausted, "gateway status grok"),
         (403, SPENT, "api", Forbidden, "without API credit"),
         (429, SPENT, "proxy", QuotaExhausted, "credits are used up"),
-        (404, {"error": "model does not exist"}, "proxy", ModelNotFound, "gateway models grok"),
+        (404, {"error": "model does not exist"}, "proxy", ModelNotFound, "models --provider grok"),
         (404, {"error": "No such thing."}, "api", NotFound, "No such"),
         (413, {"error": "Big."}, "api", TooLarge, "Big"),
         (

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway_core import Credential, GatewayError, JsonObject, LoginRequired
+from gateway_core import Credential, GatewayError, JsonObject, LoginRequired, UpstreamFailed
 from gateway_grok.login import CLIENT_ID
 from gateway_grok.plugin import GrokProvider
 from gateway_grok.settings import GrokSettings
@@ -103,5 +103,5 @@ async def test_what_the_cli_has_not_renewed_is_its_business(file: Path) -> None:
 async def test_the_login_of_another_account_is_not_adopted(file: Path) -> None:
     credential = imported(file)
     rewrite(file, key="access-2", user_id="u-other")
-    with pytest.raises(LoginRequired, match="another account"):
+    with pytest.raises(UpstreamFailed, match="another account"):
         await read_again(credential)

@@ -1,6 +1,7 @@
 """From one host to the other: when a call falls back, and what is remembered of it."""
 
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from gateway_core.json import dumps, loads_object
 from gateway_core.request import Sampling, SessionHints
 from gateway_grok.plugin import GrokProvider
 from gateway_grok.rails import RailMemory, opened
-from gateway_grok.settings import GrokSettings
+from gateway_grok.settings import GrokSettings, Rail
 from support.grok_asking import ACCOUNT, body_of, hello, translated
 
 API, PROXY = "https://api.x.ai/v1/responses", "https://cli-chat-proxy.grok.com/v1/responses"
@@ -70,8 +71,7 @@ async def answered(
 ) -> tuple[int, JsonObject, UpstreamCall]:
     """Status and body of what comes in the end, and the call that was made."""
     call = translated(request or hello(), model, settings)
-    known: RailMemory = {} if memory is None else memory
-    async with opened(call, hosts, known) as stream:  # type: ignore[arg-type]  # all it needs
+    async with opened(call, hosts, memory or RailMemory()) as stream:  # type: ignore[arg-type]  # all it needs
         body = b"".join([piece async for piece in stream])
     return stream.status, loads_object(body), call
 
@@ -97,7 +97,7 @@ async def test_the_rail_that_suits_the_request_is_asked_first(
 async def test_a_refusal_of_the_proxy_is_followed_by_the_api() -> None:
     hosts, memory = Hosts([(403, DENIED), OK]), RailMemory()
     status, _, call = await answered(hosts, memory=memory)
-    assert (status, hosts.urls, memory) == (200, [PROXY, API], {ACCOUNT: "api"})
+    assert (status, hosts.urls, memory.rail(ACCOUNT)) == (200, [PROXY, API], "api")
     first, second = hosts.asked
     assert first.headers["x-xai-token-auth"] == "xai-grok-cli"
     assert second.headers == {
@@ -119,32 +119,53 @@ async def test_a_version_that_is_too_old_for_the_proxy_is_followed_by_the_api() 
 async def test_a_refusal_of_the_api_is_followed_by_the_proxy(refusal: tuple[int, Any]) -> None:
     hosts, memory = Hosts([refusal, OK]), RailMemory()
     status, _, call = await answered(hosts, hello(session=STORED), memory)
-    assert (status, hosts.urls, memory) == (200, [API, PROXY], {ACCOUNT: "proxy"})
+    assert (status, hosts.urls, memory.rail(ACCOUNT)) == (200, [API, PROXY], "proxy")
     assert [body["store"] for body in hosts.bodies] == [True, False]
     assert hosts.asked[1].headers["x-grok-model-override"] == "grok-4.5"
     assert not call.state.stored
     assert [notice.code for notice in call.state.notices] == ["not_stored"]
 
 
+def remembered(rail: Rail, clock: Callable[[], float] = time.monotonic) -> RailMemory:
+    """A memory in which the account is served on a rail."""
+    memory = RailMemory(clock)
+    memory.keep(ACCOUNT, rail)
+    return memory
+
+
 async def test_what_was_learnt_of_an_account_is_remembered() -> None:
-    memory = RailMemory({ACCOUNT: "proxy"})
+    memory = remembered("proxy")
     hosts = Hosts([OK])
     await answered(hosts, hello(session=STORED), memory)
     assert hosts.urls == [PROXY]
 
 
+async def test_a_memory_grows_old() -> None:
+    now = 0.0
+    memory = remembered("proxy", lambda: now)
+    now = 3600.0
+    hosts = Hosts([OK])
+    await answered(hosts, hello(session=STORED), memory)
+    assert hosts.urls == [API]
+
+
+def test_the_memory_of_one_account_is_of_no_other() -> None:
+    assert remembered("api").rail("u-other") is None
+
+
 async def test_a_memory_that_is_no_longer_true_is_corrected() -> None:
-    memory = RailMemory({ACCOUNT: "api"})
+    memory = remembered("api")
     hosts = Hosts([(402, SPENT), OK])
     await answered(hosts, memory=memory)
     assert hosts.urls == [API, PROXY]
-    assert memory == {ACCOUNT: "proxy"}
+    assert memory.rail(ACCOUNT) == "proxy"
 
 
 async def test_there_is_one_fallback_and_no_more() -> None:
     hosts, memory = Hosts([(403, DENIED), (402, SPENT)]), RailMemory()
     status, body, call = await answered(hosts, memory=memory)
-    assert (status, body, hosts.urls, memory) == (402, SPENT, [PROXY, API], {})
+    assert (status, body, hosts.urls) == (402, SPENT, [PROXY, API])
+    assert memory.rail(ACCOUNT) is None
     error = GrokProvider().gateway_error(status, {}, dumps(body), call)
     assert isinstance(error, Forbidden)
     assert "without API credit" in error.message
@@ -169,10 +190,16 @@ async def test_other_refusals_and_a_fixed_rail_are_final(
     assert (await answered(hosts, settings=GrokSettings(rail=rail)))[:2] == answer
 
 
+async def test_what_xai_finds_objectionable_is_not_asked_elsewhere() -> None:
+    hosts = Hosts([(403, {"error": "Content violates usage guidelines."})])
+    assert (await answered(hosts, hello(session=STORED)))[0] == 403
+    assert hosts.urls == [API]
+
+
 async def test_what_only_the_api_keeps_is_never_asked_of_the_proxy() -> None:
     hosts = Hosts([(402, SPENT)])
     request = hello(session=SessionHints(previous_response_id="resp_01"))
-    memory = RailMemory({ACCOUNT: "proxy"})
+    memory = remembered("proxy")
     assert (await answered(hosts, request, memory))[0] == 402
     assert hosts.urls == [API]
 

@@ -112,9 +112,10 @@ def _message(
     at = {"item_id": id, "output_index": index, "content_index": 0}
     built.middle.append({"type": "response.content_part.added", **at, "part": empty})
     kind = "response.output_text"
+    pieces = [] if "no-deltas" in answering.shapes else _words(text)  # of bursts there are many
     built.middle += [
         {"type": f"{kind}.delta", **at, "delta": piece, "logprobs": [], "obfuscation": "aB3"}
-        for piece in _words(text)
+        for piece in pieces
     ]
     built.middle += [
         {"type": f"{kind}.annotation.added", **at, "annotation_index": n, "annotation": citation}

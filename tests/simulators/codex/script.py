@@ -17,13 +17,27 @@ ends a section. `match: words` limits a section to prompts with these words. The
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from gateway_core.json import JsonObject
 
-__all__ = ["SHAPES", "Section", "find_prompt", "for_attempt", "parse_script", "steps_for"]
+__all__ = [
+    "PARSERS",
+    "SHAPES",
+    "Parser",
+    "Section",
+    "find_prompt",
+    "for_attempt",
+    "parse_script",
+    "read_options",
+    "read_times",
+    "steps_for",
+]
+
+Parser: TypeAlias = Callable[[str], JsonObject]
+"""What follows a verb, as the members of a step."""
 
 SHAPES: Final = frozenset(
     {
@@ -52,12 +66,17 @@ class Section:
     steps: list[JsonObject] = field(default_factory=list)
 
 
-def parse_script(text: str) -> list[Section]:
-    """The sections that have steps. Raises `ValueError` with the line that makes no sense."""
+def parse_script(text: str, parsers: Mapping[str, Parser] | None = None) -> list[Section]:
+    """The sections that have steps. Raises `ValueError` with the line that makes no sense.
+
+    parsers: by verb, for a model with verbs of its own; `PARSERS` by default.
+    """
+    verbs = PARSERS if parsers is None else parsers
+    verb_line = re.compile(rf"(match|{'|'.join(verbs)}):(?:[ \t]+(.*))?$")
     sections = [Section()]
     entries: list[list[str]] = []
     for line in text.splitlines():
-        if found := _LINE.match(line):
+        if found := verb_line.match(line):
             entries.append([found[1], found[2] or ""])
         elif line.strip() == "---":
             entries.append(["---", ""])
@@ -71,7 +90,7 @@ def parse_script(text: str) -> list[Section]:
         elif verb == "match":
             sections[-1].match = argument.strip()
         else:
-            sections[-1].steps.append({"do": verb, **_PARSERS[verb](argument.rstrip())})
+            sections[-1].steps.append({"do": verb, **verbs[verb](argument.rstrip())})
     return [section for section in sections if section.steps]
 
 
@@ -117,7 +136,7 @@ def _prompt_in(content: Any) -> str:
     return ""
 
 
-def _options(argument: str) -> tuple[list[str], dict[str, str]]:
+def read_options(argument: str) -> tuple[list[str], dict[str, str]]:
     """Words and `name=value` pairs."""
     words = argument.split()
     pairs = [word.split("=", 1) for word in words if re.match(r"[a-z_]+=", word)]
@@ -134,7 +153,7 @@ def _tool(argument: str) -> JsonObject:
 
 
 def _image(argument: str) -> JsonObject:
-    _, options = _options(argument)
+    _, options = read_options(argument)
     return {"partials": int(options.get("partials", "0"))}
 
 
@@ -144,24 +163,25 @@ def _shape(argument: str) -> JsonObject:
     return {"shapes": argument.split()}
 
 
-def _times(options: dict[str, str]) -> JsonObject:
+def read_times(options: dict[str, str]) -> JsonObject:
+    """For how many attempts a step happens, when it says so."""
     return {"times": int(options["times"])} if "times" in options else {}
 
 
 def _fail(argument: str) -> JsonObject:
-    (code, *message), options = _options(argument)
+    (code, *message), options = read_options(argument)
     step = {"code": code, "form": options.get("form", "both"), "message": " ".join(message)}
-    return step | _times(options)
+    return step | read_times(options)
 
 
 def _http(argument: str) -> JsonObject:
-    (status, *code), options = _options(argument)
+    (status, *code), options = read_options(argument)
     step: JsonObject = {"status": int(status), "code": code[0] if code else ""}
-    return step | {"retry": float(options.get("retry", "0"))} | _times(options)
+    return step | {"retry": float(options.get("retry", "0"))} | read_times(options)
 
 
 def _end(argument: str) -> JsonObject:
-    return _times(_options(argument)[1])
+    return read_times(read_options(argument)[1])
 
 
 def _wait(argument: str) -> JsonObject:
@@ -172,10 +192,10 @@ def _wait(argument: str) -> JsonObject:
 
 
 def _usage(argument: str) -> JsonObject:
-    return {name: int(value) for name, value in _options(argument)[1].items()}
+    return {name: int(value) for name, value in read_options(argument)[1].items()}
 
 
-_PARSERS: Final[dict[str, Callable[[str], JsonObject]]] = {
+PARSERS: Final[Mapping[str, Parser]] = {
     "think": _text,
     "text": _text,
     "commentary": _text,
@@ -199,4 +219,3 @@ _PARSERS: Final[dict[str, Callable[[str], JsonObject]]] = {
     "limits": lambda argument: {"words": argument.split()},
     "usage": _usage,
 }
-_LINE: Final = re.compile(rf"(match|{'|'.join(_PARSERS)}):(?:[ \t]+(.*))?$")

@@ -5,6 +5,7 @@ not an https address of xAI, or of the place that the settings name.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ __all__ = ["Discovery", "Endpoints", "is_trusted"]
 ZONE: Final = "x.ai"
 PAUSES: tuple[float, ...] = (0.5, 2.0)
 """Seconds before each further try."""
+# Nothing else: a backslash or a percent sign ends the host for some programs and not for others.
+_HOST: Final = re.compile(r"(?:[a-z0-9-]+\.)*x\.ai")
 _SECONDS: Final = 10.0
 _LIFE_SECONDS: Final = 3600.0
 
@@ -67,7 +70,7 @@ def is_trusted(address: str, settings: GrokSettings) -> bool:
         return False
     if (url.scheme, url.netloc) == (ours.scheme, ours.netloc):
         return True
-    return url.scheme == "https" and (host == ZONE or host.endswith(f".{ZONE}"))
+    return url.scheme == "https" and _HOST.fullmatch(host) is not None
 
 
 def _read(document: JsonObject, settings: GrokSettings) -> Endpoints:

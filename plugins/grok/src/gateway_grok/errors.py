@@ -52,6 +52,7 @@ _USED_UP: Final = re.compile(
 _SPENT: Final = re.compile(r"spending-limit", re.I)
 _DENIED: Final = re.compile(r"permission-denied|access to the chat endpoint is denied", re.I)
 _NO_PLAN: Final = re.compile(r"requires a(?:n active)? (?:super)?grok subscription", re.I)
+_MODERATED: Final = re.compile(r"usage guidelines|safety_check", re.I)
 _TIER: Final = re.compile(r"^subscription:", re.I)
 _NO_MODEL: Final = re.compile(r"model .{0,120}(?:not exist|not found|not available)", re.I)
 _OVERLOADED: Final = frozenset({"overloaded_error", "service_unavailable_error"})
@@ -154,7 +155,7 @@ def is_other_rail(status: int, headers: Mapping[str, str], body: bytes, rail: Ra
     told = read_told(headers, body)
     if told is None or _BAD_CREDENTIALS.search(told.all) or _NO_PLAN.search(told.words):
         return False
-    if told.slug is not None and _TIER.match(told.slug):
+    if _MODERATED.search(told.words) or (told.slug is not None and _TIER.match(told.slug)):
         return False
     if rail == "proxy":
         return status == 403 and _DENIED.search(told.all) is not None
@@ -219,7 +220,7 @@ def _judge(status: int, told: Told, rail: Rail, retry_after: float | None) -> Ga
         return found
     if status == 404:
         if _NO_MODEL.search(words) or told.slug == "model_not_found":
-            return ModelNotFound(f"{words}; see `gateway models grok`", param="model")
+            return ModelNotFound(f"{words}; see `gateway models --provider grok`", param="model")
         return NotFound(words, code=told.slug)
     if status == 413:
         return TooLarge(words)

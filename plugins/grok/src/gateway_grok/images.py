@@ -4,6 +4,7 @@ xAI paints at endpoints of its own, in JSON and in one piece. The tool `image_ge
 with them wherever a request forces it, and image models do nothing else. Pure.
 """
 
+import re
 from typing import Final
 
 from gateway_core import (
@@ -34,6 +35,7 @@ _RATIOS: Final = (
     ("3:2", 3 / 2),
     ("2:3", 2 / 3),
 )
+_SIZE: Final = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})")
 _LEFT_OUT: Final = ("quality", "background", "output_format", "partial_images")
 # How the base64 of a picture begins, by its type.
 _BEGINNINGS: Final = (
@@ -138,10 +140,10 @@ def _ratio(size: object) -> str | None:
         return None
     if any(size == name for name, _ in _RATIOS):
         return size
-    width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+    sides = _SIZE.fullmatch(size)
+    if sides is None:
         return None
-    wanted = int(width) / int(height)
+    wanted = int(sides[1]) / int(sides[2])
     return min(_RATIOS, key=lambda ratio: max(wanted / ratio[1], ratio[1] / wanted))[0]
 
 

@@ -42,14 +42,17 @@ def owner_file(credential: Credential) -> Path | None:
 async def read_again(credential: Credential) -> Credential:
     """What the CLI has by now in place of an imported credential.
 
-    Raises `LoginRequired` when it has none for the account, `UpstreamFailed` when it has not
-    renewed it yet.
+    Raises `UpstreamFailed` when it has none for the account, or has not renewed it yet. Never
+    `LoginRequired`, which is final: the CLI may write another login at any time.
     """
     path = owner_file(credential)
     assert path is not None
-    theirs = await asyncio.to_thread(_read_login, path)
+    try:
+        theirs = await asyncio.to_thread(_read_login, path)
+    except LoginRequired as error:
+        raise UpstreamFailed(error.message) from error
     if theirs.account != credential.account:
-        raise LoginRequired(f"{path} holds the login of another account by now; {_INSTEAD[3:]}")
+        raise UpstreamFailed(f"{path} holds the login of another account by now; {_INSTEAD[3:]}")
     if theirs.access_token == credential.access_token:
         raise UpstreamFailed(
             "this login belongs to Grok's CLI, which has not renewed it: run `grok` once, "

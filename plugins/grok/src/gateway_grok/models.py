@@ -268,7 +268,7 @@ _EFFORT: Final = re.compile(
     r"(?:[-_](?P<word>none|minimal|low|medium|high|xhigh|max)"
     r"|\((?P<inside>none|minimal|low|medium|high|xhigh|max|\d{1,6})\))$"
 )
-_OURS: Final = re.compile(r"grok-[a-z0-9.-]+$")
+_OURS: Final = re.compile(r"grok-[a-z0-9.-]+\Z")
 _FAMILY: Final = re.compile(r"(?:claude-)?(?:[\d.-]+-)?(opus|sonnet|haiku|fable)(?:[-.@\d][^/]*)?$")
 _FAMILIES: Final = {"opus": "opus", "sonnet": "sonnet", "haiku": "haiku", "fable": "opus"}
 # Thinking tokens up to which a budget means an effort, as the peers map it.

@@ -56,7 +56,7 @@ class GrokProvider:
     """xAI's Grok. Keeps nothing but which host serves which account, and the login endpoints."""
 
     def __init__(self) -> None:
-        self._rails: RailMemory = {}
+        self._rails = RailMemory()
         self.discovery = Discovery()
 
     @hookimpl
@@ -111,7 +111,7 @@ class GrokProvider:
         """
         if credential is None:
             return STATIC_MODELS
-        rail: Rail = self._rails.get(credential.account, "proxy")
+        rail: Rail = self._rails.rail(credential.account) or "proxy"
         if settings.rail != "auto":
             rail = settings.rail
         answer = await _ask_models(http, credential, settings, rail)

@@ -3,10 +3,12 @@
 The public API keeps responses and is closed to most subscriptions; the proxy of Grok's CLI is open
 to them, wants headers of its own and keeps nothing. A call says where it starts; `opened` follows
 it, and asks once more when the answer says that the other rail, or the request without one field,
-would do. What was learnt of an account is remembered while the process lives.
+would do. What was learnt of an account is remembered for a while.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CallState", "RailMemory", "account_headers", "on_rail", "opened", "other_rail"]
 
-RailMemory = dict[str, Rail]
-"""Which rail an account is served on, where the other refused it."""
+_log = logging.getLogger(__name__)
 
+_MEMORY_SECONDS: Final = 3600.0
 _PROXY_HEADERS: Final = (
     "x-xai-token-auth",
     "x-grok-client-version",
@@ -76,6 +78,26 @@ class CallState:
     refusal: str | None = None
 
 
+class RailMemory:
+    """Which rail an account is served on, where the other refused it.
+
+    Kept for an hour, because plans and permissions change. clock: in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[str, tuple[Rail, float]] = {}
+
+    def rail(self, account: str) -> Rail | None:
+        """The rail that serves the account; None when either may."""
+        rail, until = self._known.get(account, (None, 0.0))
+        return rail if self._clock() < until else None
+
+    def keep(self, account: str, rail: Rail) -> None:
+        """Remember that this rail serves the account, and the other does not."""
+        self._known[account] = (rail, self._clock() + _MEMORY_SECONDS)
+
+
 def account_headers(
     credential: Credential, settings: GrokSettings, rail: Rail, model: str | None = None
 ) -> dict[str, str]:
@@ -92,7 +114,9 @@ def _proxy_headers(settings: GrokSettings, model: str | None) -> dict[str, str]:
         "x-grok-client-identifier": settings.client_identifier,
         "x-authenticateresponse": "authenticate-response",
     }
-    return headers | ({"x-grok-model-override": model} if model else {})
+    if model and model.isascii() and model.isprintable():
+        headers["x-grok-model-override"] = model
+    return headers
 
 
 def on_rail(body: JsonObject, state: CallState, rail: Rail) -> JsonObject:
@@ -132,7 +156,7 @@ async def opened(
     decoder and error see.
     """
     state: CallState = call.state
-    if state.other and memory.get(state.account, state.rail) != state.rail:
+    if state.other and (memory.rail(state.account) or state.rail) != state.rail:
         call = other_rail(call)
         state.other = True
     mended = False
@@ -141,7 +165,12 @@ async def opened(
             answer = await stack.enter_async_context(transport.stream(call))
             if 200 <= answer.status < 300 or answer.status >= 500:
                 if state.refusal is not None and answer.status < 300:
-                    memory[state.account] = state.rail
+                    memory.keep(state.account, state.rail)
+                    _log.warning(
+                        "xAI: served by the rail %r for now; refused by %s",
+                        state.rail,
+                        state.refusal,
+                    )
                 yield answer
                 return
             body = await read_body(answer)

@@ -232,7 +232,8 @@ def _include(request: Request, tools: list[JsonObject]) -> list[str]:
         include.append("web_search_call.action.sources")
     if request.source.format == "responses":
         asked = request.source.body.get("include")
-        include += [each for each in asked if each in _INCLUDES] if type(asked) is list else []
+        words = [each for each in asked if type(each) is str] if type(asked) is list else []
+        include += [word for word in words if word in _INCLUDES]
     return list(dict.fromkeys(include))
 
 

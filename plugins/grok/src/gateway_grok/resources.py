@@ -26,6 +26,7 @@ _CANNOT: dict[StoredAction, str] = {
     "cancel": "xAI answers while one waits and can cancel nothing: close the stream instead",
     "input_items": "xAI does not tell what a stored response was asked with",
 }
+_UNKNOWN = "xAI has no such response: it keeps those made with `store: true`, 30 days"
 
 
 async def act_on_stored(
@@ -42,6 +43,8 @@ async def act_on_stored(
     """
     if action in _CANNOT:
         raise Unsupported(_CANNOT[action])
+    if not response_id.strip("."):  # it would be a step in the path
+        raise NotFound(_UNKNOWN)
     with translate_http_errors("xAI"):
         answer = await http.request(
             "DELETE" if action == "delete" else "GET",
@@ -50,7 +53,7 @@ async def act_on_stored(
             follow_redirects=False,
         )
     if answer.status_code == 404:
-        raise NotFound("xAI has no such response: it keeps those made with `store: true`, 30 days")
+        raise NotFound(_UNKNOWN)
     if not 200 <= answer.status_code < 300:
         headers = {name.lower(): value for name, value in answer.headers.items()}
         raise read_error(answer.status_code, headers, answer.content, "api")

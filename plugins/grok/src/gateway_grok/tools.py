@@ -71,7 +71,7 @@ def clean_tools(
     Raises `Unsupported`, naming it, for a kind of tool that xAI does not have, and for too many.
     """
     listed = list(tools)
-    functions = {tool.get("name") for tool in listed if tool.get("type") == "function"}
+    functions = {_name(tool) for tool in listed if tool.get("type") == "function"}
     cleaned: list[JsonObject] = []
     seen: set[str] = set()
     for tool in listed:
@@ -123,10 +123,7 @@ def _listed(chosen: JsonObject, tools: Sequence[JsonObject]) -> bool:
 
 
 def _clean_function(tool: JsonObject) -> JsonObject:
-    name = tool.get("name")
-    if not isinstance(name, str) or not name:
-        raise InvalidRequest("a function needs a name", param="tools")
-    clean: JsonObject = {"type": "function", "name": name}
+    clean: JsonObject = {"type": "function", "name": _name(tool)}
     if isinstance(description := tool.get("description"), str):
         clean["description"] = description
     parameters = tool.get("parameters")
@@ -134,6 +131,13 @@ def _clean_function(tool: JsonObject) -> JsonObject:
     if tool.get("strict") is True:
         clean["strict"] = True
     return clean
+
+
+def _name(tool: JsonObject) -> str:
+    name = tool.get("name")
+    if not isinstance(name, str) or not name:
+        raise InvalidRequest("a function needs a name", param="tools")
+    return name
 
 
 def _schema(schema: JsonObject) -> JsonObject:
@@ -188,14 +192,17 @@ def _filters(tool: JsonObject, notices: list[Notice]) -> JsonObject:
         if tool.get(name) is not None:
             _dropped(name, "in a web search", notices)
     domains = allowed or excluded
-    if not isinstance(domains, list):
+    if not domains:
         return {}
+    name = "allowed_domains" if allowed else "excluded_domains"
+    if not isinstance(domains, list):  # left out, it would widen the search
+        raise InvalidRequest(f"{name}: expected a list", param="tools")
     if len(domains) > MOST_DOMAINS:
         raise Unsupported(
             f"xAI takes at most {MOST_DOMAINS} domains in a web search, not {len(domains)}",
             param="tools",
         )
-    return {"filters": {"allowed_domains" if allowed else "excluded_domains": domains}}
+    return {"filters": {name: domains}}
 
 
 def _dropped(name: str, where: str, notices: list[Notice]) -> None:
