@@ -50,6 +50,7 @@ def test_a_stream_starts_with_the_envelope_twice() -> None:
             "id": "resp_1",
             "object": "response",
             "created_at": 1700000000,
+            "store": False,
             "status": "in_progress",
             "error": None,
             "incomplete_details": None,
@@ -64,7 +65,6 @@ def test_a_stream_starts_with_the_envelope_twice() -> None:
             "reasoning": {"effort": None, "summary": None},
             "safety_identifier": None,
             "service_tier": "auto",
-            "store": True,
             "temperature": None,
             "text": {"format": {"type": "text"}},
             "tool_choice": "auto",
@@ -88,7 +88,6 @@ def test_the_envelope_repeats_parameters_but_not_instructions_and_tools() -> Non
         metadata={"a": "b"},
         reasoning={"effort": "low"},
         text={"verbosity": "low"},
-        store=False,
         previous_response_id="resp_0",
     )[0]["response"]
     assert (response["instructions"], response["tools"]) == (None, [])
@@ -96,7 +95,13 @@ def test_the_envelope_repeats_parameters_but_not_instructions_and_tools() -> Non
     assert (response["temperature"], response["metadata"]) == (0.5, {"a": "b"})
     assert response["reasoning"] == {"effort": "low", "summary": None}
     assert response["text"] == {"verbosity": "low"}
-    assert (response["store"], response["previous_response_id"]) == (False, "resp_0")
+    assert response["previous_response_id"] == "resp_0"
+
+
+def test_it_says_that_it_is_stored_only_when_it_is() -> None:
+    told = written(Tick(), store=True)[0]["response"]
+    kept = written(Begin("resp_mine_1", stored=True), store=True)[0]["response"]
+    assert (told["store"], kept["store"]) == (False, True)
 
 
 def test_a_text() -> None:

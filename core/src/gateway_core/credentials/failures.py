@@ -86,10 +86,9 @@ def _told(credential: Credential, error: Exception) -> str:
     reason = _without_secrets(error.message, credential)
     if isinstance(error, LoginRequired):
         who = credential.label or credential.account
-        return (
-            f"{provider} no longer accepts the login of {who!r} ({reason}); "
-            f"run `gateway login {provider}`"
-        )
+        command = f"; run `gateway login {provider}`"
+        reason = reason.removesuffix(command)  # plugins say it too
+        return f"{provider} no longer accepts the login of {who!r} ({reason}){command}"
     return f"cannot refresh the {provider} login: {reason}"
 
 

@@ -172,7 +172,6 @@ def echo_of(request: Request) -> JsonObject:
         "reasoning": {"effort": request.reasoning.effort, "summary": request.reasoning.summary},
         "safety_identifier": body.get("safety_identifier"),
         "service_tier": session.service_tier or "auto",
-        "store": session.store is not False,
         "temperature": request.sampling.temperature,
         "text": body.get("text") or {"format": {"type": "text"}},
         "tool_choice": body.get("tool_choice") or "auto",

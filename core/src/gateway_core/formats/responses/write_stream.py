@@ -85,6 +85,7 @@ class StreamWriter:
         "_refused",
         "_sequence",
         "_state",
+        "_stored",
         "_suffix",
         "_usage",
     )
@@ -98,6 +99,7 @@ class StreamWriter:
     ) -> None:
         self._use_id(response_id or f"resp_{secrets.token_hex(24)}")
         self._created_at = int(time.time()) if created_at is None else created_at
+        self._stored = False
         self._echo = dumps({"model": model, **echo_of(request)})[1:-1]
         self._names = ToolNames(request.tools)
         # A WebSocket client warms up the prompt without asking for an answer.
@@ -133,7 +135,7 @@ class StreamWriter:
     def body(self, response: Response) -> JsonObject:
         """The response object. Raises `UpstreamProtocol` when the model said nothing at all."""
         if response.stored and response.id is not None:
-            self._use_id(response.id)
+            self._stored_as(response.id)
         for part in response.parts:
             item = self._item_of(part)
             if item is not None:
@@ -152,7 +154,7 @@ class StreamWriter:
         if self._state == "new":
             first = events[0]
             if type(first) is Begin and first.stored and first.id is not None:
-                self._use_id(first.id)
+                self._stored_as(first.id)
             self._start()
         for event in events:
             if type(event) is Delta:
@@ -178,6 +180,11 @@ class StreamWriter:
             elif type(event) is Partial:
                 self._partial(event)
         return out
+
+    def _stored_as(self, id: str) -> None:
+        """The answer can be asked for again, by this id."""
+        self._stored = True
+        self._use_id(id)
 
     def _use_id(self, id: str) -> None:
         self._id = id
@@ -377,7 +384,13 @@ class StreamWriter:
         )
 
     def _envelope(self, outcome: JsonObject, usage: JsonObject | None) -> bytes:
-        start = {"id": self._id, "object": "response", "created_at": self._created_at, **outcome}
+        start = {
+            "id": self._id,
+            "object": "response",
+            "created_at": self._created_at,
+            "store": self._stored,
+            **outcome,
+        }
         return b'%b,%b,"output":[%b],"usage":%b}' % (
             dumps(start)[:-1],
             self._echo,
