@@ -17,6 +17,7 @@ from gateway_core import (
     hookimpl,
     load_settings,
 )
+from gateway_core.errors import Internal
 from gateway_core.plugins import PluginSet
 from support.scripted_provider import ScriptedProvider
 
@@ -56,7 +57,7 @@ def test_a_second_attempt_starts_from_the_request_as_it_was(settings: Settings) 
     before = replace(REQUEST)
     for _ in range(2):
         relay.translate(REQUEST, ROUTE, None)
-    assert REQUEST == before
+    assert before == REQUEST
     assert provider.requests[1].instructions == provider.requests[0].instructions
 
 
@@ -65,3 +66,42 @@ def test_without_a_policy_nothing_is_copied(settings: Settings) -> None:
     relay = PluginSet(settings, [provider]).providers["scripted"]
     relay.translate(REQUEST, ROUTE, None)
     assert provider.requests[0] is REQUEST
+
+
+class Raises:
+    """Raises after the provider translated."""
+
+    plugin_name = "policy"
+
+    @hookimpl(wrapper=True)
+    def gateway_translate(self) -> Generator[None, UpstreamCall, UpstreamCall]:
+        yield
+        raise KeyError("id")
+
+
+class TranslatesNothing(ScriptedProvider):
+    """Raises when it is to translate."""
+
+    @hookimpl
+    def gateway_translate(self, request: Request) -> UpstreamCall:
+        raise KeyError("id")
+
+
+@pytest.mark.parametrize(
+    ("policy", "provider", "words", "blamed"),
+    [
+        (Raises(), ScriptedProvider(script=[[]]), "the policy 'policy' failed", "policy"),
+        (Raises(), TranslatesNothing(), "provider 'scripted' failed", "TranslatesNothing"),
+        (AddsInstruction(), TranslatesNothing(), "provider 'scripted' failed", "TranslatesNothing"),
+    ],
+    ids=["the policy", "the provider, before the policy would", "the provider"],
+)
+def test_who_raised_is_blamed(
+    settings: Settings, policy: object, provider: ScriptedProvider, words: str, blamed: str
+) -> None:
+    plugins = PluginSet(settings, [policy, provider])
+    with pytest.raises(Internal, match=words):
+        plugins.providers["scripted"].translate(replace(REQUEST), ROUTE, None)
+    plugins.health.flush()
+    failures = {name: plugins.health.last(name, None) for name in ("policy", "TranslatesNothing")}
+    assert [name for name, failure in failures.items() if failure] == [blamed]

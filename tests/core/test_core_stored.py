@@ -22,7 +22,8 @@ def test_an_id_leads_back_to_its_keeper(provider: str, upstream: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "id", ["", "resp_", "resp_0123abcd", "resp__x", "resp_grok_", "msg_grok_1"]
+    "id",
+    ["", "resp_", "resp_0123abcd", "resp__x", "resp_grok_", "msg_grok_1", "resp_grok_.."],
 )
 def test_any_other_id_names_nobody(id: str) -> None:
     assert unpack_id(id) is None
@@ -37,14 +38,14 @@ def test_ids_that_the_gateway_makes_up_name_nobody() -> None:
 
 def test_a_provider_is_told_its_own_id() -> None:
     request = going_on_from("resp_grok_resp_01")
-    told = with_upstream_previous(request, "grok")
+    told = with_upstream_previous(request, "grok", keeps=True)
     assert told.session.previous_response_id == "resp_01"
     assert request.session.previous_response_id == "resp_grok_resp_01"
 
 
 def test_a_request_that_goes_on_from_nothing_stays_as_it_is() -> None:
     request = going_on_from(None)
-    assert with_upstream_previous(request, "grok") is request
+    assert with_upstream_previous(request, "grok", keeps=True) is request
 
 
 @pytest.mark.parametrize(
@@ -56,9 +57,14 @@ def test_a_request_that_goes_on_from_nothing_stays_as_it_is() -> None:
 )
 def test_what_the_provider_does_not_keep_is_refused_in_openais_words(id: str, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words) as caught:
-        with_upstream_previous(going_on_from(id), "grok")
+        with_upstream_previous(going_on_from(id), "grok", keeps=True)
     assert caught.value.code == "previous_response_not_found"
     assert caught.value.param == "previous_response_id"
+
+
+def test_a_provider_that_keeps_nothing_never_goes_on() -> None:
+    with pytest.raises(InvalidRequest, match="kept neither here nor by 'grok'"):
+        with_upstream_previous(going_on_from("resp_grok_1"), "grok", keeps=False)
 
 
 ANSWER: list[Event] = [

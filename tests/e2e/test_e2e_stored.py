@@ -184,3 +184,22 @@ def test_what_cannot_be_had_is_told_in_openais_words(
     error = answer.json()["error"]
     assert words in error["message"]
     assert error["type"] == "invalid_request_error"
+
+
+def test_a_provider_that_keeps_nothing_is_not_logged_in_to_for_it(tmp_path: Path) -> None:
+    with (
+        running_gateway(tmp_path, extra_plugins=[ScriptedProvider()]) as gateway,
+        gateway.http() as http,
+    ):
+        answer = http.get("/v1/responses/resp_scripted_up-1")
+    assert answer.status_code == 404
+    assert "no stored response" in answer.json()["error"]["message"]
+
+
+def test_a_plugin_that_answers_nonsense_is_named(gateway: Gateway, keeper: Keeper) -> None:
+    keeper.kept["up-2"] = []  # type: ignore[assignment]  # it is what this is about
+    with gateway.http() as http:
+        answer = http.get("/v1/responses/resp_scripted_up-2")
+    assert answer.status_code == 500
+    told = "failed in gateway_stored_response (returned list, not dict)"
+    assert told in answer.json()["error"]["message"]

@@ -108,7 +108,9 @@ class Turn:
         if route.model_info is not None and route.model_info.capabilities is not None:
             capabilities = route.model_info.capabilities
         title = f"{route.provider}/{route.model}"
-        asked = with_upstream_previous(_with_options(self.request, route), route.provider)
+        asked = with_upstream_previous(
+            _with_options(self.request, route), route.provider, keeps=relay.keeps_responses
+        )
         if asks_for_compaction(asked) and not capabilities.native_compaction:
             asked = as_summary_request(asked)
             self._summarises = True

@@ -9,7 +9,6 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
@@ -53,13 +52,17 @@ class PluginSet:
     """The loaded plugins: `providers` by id, a report for each plugin found, and their `health`.
 
     `extra` are plugin objects given by the caller, for tests and embedding; they are loaded before
-    the installed ones and guarded the same way.
+    the installed ones and guarded the same way. remembers: whether failures of hooks are kept in
+    `health`; not where a plugin is made to fail on purpose.
     """
 
-    def __init__(self, settings: Settings, extra: Sequence[object] = ()) -> None:
+    def __init__(
+        self, settings: Settings, extra: Sequence[object] = (), *, remembers: bool = True
+    ) -> None:
         self.providers: dict[str, Relay] = {}
         self.reports: list[PluginReport] = []
         self.health = PluginHealth(settings.paths.state / "plugins")
+        self._remembers = remembers
         self._settings = settings
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(GatewaySpec)
@@ -72,9 +75,13 @@ class PluginSet:
             self._load(entry, introduced)
         for provider in introduced.values():
             others = [other.plugin for other in introduced.values() if other is not provider]
-            remember = partial(self._remember, provider.name)
             self.providers[provider.info.id] = Relay(
-                self._manager, provider.info, provider.settings, others, remember
+                self._manager,
+                provider.name,
+                provider.info,
+                provider.settings,
+                others,
+                self._remember,
             )
 
     @property
@@ -103,7 +110,8 @@ class PluginSet:
                 self._remember(implementation.plugin_name, hook, error)
 
     def _remember(self, plugin: str, hook: str, error: BaseException) -> None:
-        self.health.record(plugin, self._versions.get(plugin), hook, error)
+        if self._remembers:
+            self.health.record(plugin, self._versions.get(plugin), hook, error)
 
     def _load(self, entry: "EntryPoint | _Given", introduced: "dict[str, _Introduced]") -> None:
         distribution = entry.dist.name if entry.dist else None

@@ -6,6 +6,7 @@ Nobody else calls the hooks of a provider. Which providers there are is the busi
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -61,19 +62,21 @@ class Relay:
     wrong type, is its bug: logged, remembered, and turned into `Internal` that names the provider
     and the hook, so that a turn fails and the server does not.
 
-    remember: told the hook and the error of each such bug; must not raise, and may be called from
-    worker threads.
+    plugin: the name of the provider's plugin. remember: told the plugin, the hook and the error of
+    each such bug; must not raise, and may be called from worker threads.
     """
 
     def __init__(
         self,
         manager: pluggy.PluginManager,
+        plugin: str,
         info: ProviderInfo,
         settings: BaseModel,
         others: Sequence[object],
-        remember: Callable[[str, BaseException], None],
+        remember: Callable[[str, str, BaseException], None],
     ) -> None:
         self.info = info
+        self._plugin = plugin
         self.settings = settings
         self._remember = remember
         self._callers = {
@@ -156,6 +159,11 @@ class Relay:
         """Whether the provider leaves opening the upstream to the core."""
         return len(self._implementations("gateway_open")) == 1
 
+    @property
+    def keeps_responses(self) -> bool:
+        """Whether the provider can be asked for responses that its upstream stores."""
+        return bool(self._implementations("gateway_stored_response"))
+
     def claim(self, name: str) -> Claim | None:
         """The model that a name outside all lists means here, or None."""
         hook = "gateway_claim"
@@ -229,14 +237,16 @@ class Relay:
         http: "httpx.AsyncClient",
     ) -> JsonObject:
         """Act on a response the upstream stores. Raises `Unsupported` when it stores none."""
+        hook = "gateway_stored_response"
         answer: JsonObject = await self._await(
-            "gateway_stored_response",
+            hook,
             action=action,
             response_id=response_id,
             credential=credential,
             http=http,
             settings=self.settings,
         )
+        self._expect(hook, answer, isinstance(answer, dict), "dict")
         return answer
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
@@ -281,13 +291,24 @@ class Relay:
 
     def bug(self, hook: str, error: BaseException) -> Internal:
         """Log and remember what is wrong with a hook; the error that the client is given."""
-        log.error("plugin of provider %s failed in %s", self.info.id, hook, exc_info=error)
-        self._remember(hook, error)
+        policy = self._policy_at_fault(hook, error)
+        who = f"policy {policy!r}" if policy else f"plugin of provider {self.info.id!r}"
+        log.error("the %s failed in %s", who, hook, exc_info=error)
+        self._remember(policy or self._plugin, hook, error)
         said = str(error) if isinstance(error, WrongResult) else type(error).__name__
-        return Internal(
-            f"the plugin of provider {self.info.id!r} failed in {hook} ({said}); "
-            f"the log has the details"
-        )
+        return Internal(f"the {who} failed in {hook} ({said}); the log has the details")
+
+    def _policy_at_fault(self, hook: str, error: BaseException) -> str | None:
+        """The plugin whose wrapper of the hook raised the error; None when it came from within."""
+        codes = {
+            getattr(implementation.function, "__code__", None): implementation
+            for implementation in self._implementations(hook)
+        }
+        for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+            if implementation := codes.get(frame.f_code):
+                wraps = implementation.wrapper or implementation.hookwrapper
+                return implementation.plugin_name if wraps else None
+        return None
 
 
 def _wrong_models(models: object) -> WrongResult | None:

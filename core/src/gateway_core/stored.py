@@ -37,25 +37,29 @@ def pack_id(provider: str, upstream: str) -> str:
 
 
 def unpack_id(id: str) -> StoredId | None:
-    """The way back; None for an id that names no provider."""
+    """The way back; None for an id that names no provider, or whose rest is nothing but dots, which
+    would be a step in an upstream's path.
+    """
     if not id.startswith(_PREFIX):
         return None
-    provider, separator, upstream = id.removeprefix(_PREFIX).partition("_")
-    return StoredId(provider, upstream) if provider and separator and upstream else None
+    provider, _, upstream = id.removeprefix(_PREFIX).partition("_")
+    return StoredId(provider, upstream) if provider and upstream.strip(".") else None
 
 
-def with_upstream_previous(request: Request, provider: str) -> Request:
+def with_upstream_previous(request: Request, provider: str, *, keeps: bool) -> Request:
     """The request with the upstream's own id of the response that it goes on from.
 
-    The request itself when it goes on from none. Raises `InvalidRequest`, with the code that
-    OpenAI's clients know, when the provider does not keep that response.
+    keeps: whether the provider keeps responses at all. The request itself when it goes on from
+    none. Raises `InvalidRequest`, with the code that OpenAI's clients know, when the provider does
+    not keep that response.
     """
     previous = request.session.previous_response_id
     if previous is None:
         return request
     found = unpack_id(previous)
-    if found is None or found.provider != provider:
-        kept = f"by {found.provider!r}, not " if found is not None else "neither here nor "
+    if found is None or found.provider != provider or not keeps:
+        other = found.provider if found is not None and found.provider != provider else None
+        kept = f"by {other!r}, not " if other else "neither here nor "
         raise InvalidRequest(
             f"previous_response_id: the response {previous!r} is kept {kept}by {provider!r}; "
             "send the whole conversation in `input` instead",
@@ -79,7 +83,7 @@ class StoredResponses:
         """
         found = unpack_id(id)
         relay = self._runtime.plugins.providers.get(found.provider) if found else None
-        if found is None or relay is None:
+        if found is None or relay is None or not relay.keeps_responses:
             raise NotFound(
                 f"no stored response {id!r}: only responses that were made with `store: true` by a "
                 "provider that keeps them can be found again",
