@@ -71,15 +71,18 @@ def test_an_unknown_command_is_answered_with_advice(
 
 def test_a_plugin_may_add_a_command(gateway: GatewayCommand) -> None:
     gateway.with_plugin("greeter", "support.greeter_plugin:Greeter")
-    assert gateway.output("greet", "Anna") == "hello Anna\n"
+    result = gateway.spawn("greet", "Anna")  # the command would stay in this process
+    assert (result.returncode, result.stdout, result.stderr) == (0, "hello Anna\n", "")
 
 
 def test_an_unexpected_error_is_one_line_unless_debugging(gateway: GatewayCommand) -> None:
     gateway.with_plugin("greeter", "support.greeter_plugin:Greeter")
-    said = gateway.failure("greet", "nobody")
-    assert said.startswith(
-        "internal error: LookupError: no name in api_key=[redacted]; run it again"
+    result = gateway.spawn("greet", "nobody")
+    assert result.returncode == 1
+    assert result.stderr.startswith(
+        "gateway: internal error: LookupError: no name in api_key=[redacted]; run it again"
     )
-    debugged = gateway.run("--debug", "greet", "nobody")
+    assert len(result.stderr.splitlines()) == 1
+    debugged = gateway.spawn("--debug", "greet", "nobody")
     assert debugged.returncode == 1
     assert "Traceback" in debugged.stderr

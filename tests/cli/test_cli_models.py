@@ -2,6 +2,8 @@
 
 import json
 
+from dirty_equals import IsDatetime
+
 from support.command import GatewayCommand
 
 
@@ -55,11 +57,31 @@ def test_plugins_are_shown_with_their_reasons(acme: GatewayCommand) -> None:
     assert rows["off"] == ["disabled", "gateway-off", "1.2.3", "switched off in the settings"]
 
 
+def test_what_failed_in_a_server_is_shown_by_the_command(gateway: GatewayCommand) -> None:
+    gateway.with_plugin("clumsy", "support.clumsy_plugin:ClumsyProvider")
+    for _ in range(2):  # each a server of its own
+        assert "failed in gateway_translate" in gateway.failure("ask", "--model", "line-1", "Hi")
+    _, shown = gateway.output("plugins").split("clumsy       active", 1)
+    assert shown.splitlines()[1].strip() == (
+        "last failure: gateway_translate raised ValueError: no colour in access_token=[redacted] "
+        "(2 times, last 0 min ago)"
+    )
+    reports = json.loads(gateway.output("plugins", "--json"))
+    (report,) = [report for report in reports if report["name"] == "clumsy"]
+    assert report["last_failure"] == {
+        "hook": "gateway_translate",
+        "reason": "raised ValueError: no colour in access_token=[redacted]",
+        "at": IsDatetime(iso_string=True),
+        "count": 2,
+    }
+
+
 def test_plugins_speak_json(acme: GatewayCommand) -> None:
     reports = json.loads(acme.output("plugins", "--json"))
     (report,) = [report for report in reports if report["name"] == "acme"]
     assert report["state"] == "active"
     assert "gateway_login" in report["hooks"]
+    assert report["last_failure"] is None
 
 
 def test_versions(acme: GatewayCommand) -> None:

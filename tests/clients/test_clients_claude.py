@@ -1,4 +1,4 @@
-"""Real Claude Code through a real `gateway serve`: it works, and recovers as it is meant to."""
+"""Real Claude Code through a gateway: it works, and recovers as it is meant to."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from support.client_programs import ClaudeCode, Lab
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(90)]
 
 
-def test_text_turn(claude: ClaudeCode, lab: Lab) -> None:
-    with lab.gateway("text: Hello from the script.").serve() as gateway:
+def test_text_turn_through_the_installed_command(claude: ClaudeCode, lab: Lab) -> None:
+    with lab.command("text: Hello from the script.").serve() as gateway:
         run = claude.ask(gateway, "Say hello")
     assert claude.answer(run) == "Hello from the script."
 
@@ -24,7 +24,7 @@ tool: Read {{"file_path": "{file}"}}
 ---
 text: The file is written.
 """
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = claude.ask(gateway, "Write hello.txt, then count and read it")
 
     assert claude.answer(run) == "The file is written."
@@ -44,7 +44,7 @@ tool: Bash {"command": "echo two > two.txt && echo second", "description": "Seco
 ---
 text: Both are done.
 """
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = claude.ask(gateway, "Write both files")
 
     assert claude.answer(run) == "Both are done."
@@ -60,7 +60,7 @@ tool: Read {{"file_path": "{lab.work}/not-there.txt"}}
 ---
 text: It is not there.
 """
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = claude.ask(gateway, "Read the file")
 
     assert claude.answer(run) == "It is not there."
@@ -76,7 +76,7 @@ tool: Bash {"command": "echo told", "description": "Tell"}
 think: It has told.
 text: It told.
 """
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = claude.ask(gateway, "Find out")
 
     assert claude.answer(run) == "It told."
@@ -94,7 +94,7 @@ error: internal the wire broke
 match: Resume directly
 text: second half.
 """
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = claude.ask(gateway, "Talk to me")
 
     assert claude.answer(run) == "second half."
@@ -106,9 +106,8 @@ text: second half.
 def test_an_error_in_an_empty_stream_makes_it_ask_without_stream(
     claude: ClaudeCode, lab: Lab
 ) -> None:
-    command = lab.gateway("wait: 500ms\nerror: internal the wire broke times=1\ntext: The whole.")
-    command.environ["GATEWAY_SERVER__FIRST_EVENT_WAIT"] = "0.05"  # a ping starts the stream
-    with command.serve() as gateway:
+    script = "wait: 500ms\nerror: internal the wire broke times=1\ntext: The whole."
+    with lab.gateway(script, server__first_event_wait=0.05) as gateway:  # a ping starts the stream
         run = claude.ask(gateway, "Talk to me")
 
     assert claude.answer(run) == "The whole."
@@ -118,7 +117,7 @@ def test_an_error_in_an_empty_stream_makes_it_ask_without_stream(
 def test_a_failure_before_the_first_event_never_reaches_it(claude: ClaudeCode, lab: Lab) -> None:
     """The gateway itself asks the provider again."""
     script = "error: upstream_protocol gone times=1\ntext: The whole."
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = claude.ask(gateway, "Talk to me")
 
     assert claude.answer(run) == "The whole."
@@ -126,18 +125,18 @@ def test_a_failure_before_the_first_event_never_reaches_it(claude: ClaudeCode, l
 
 
 def test_a_rate_limit_is_waited_for(claude: ClaudeCode, lab: Lab) -> None:
-    script = "error: rate_limited slow down retry_after=2 times=1\ntext: Here I am."
-    with lab.gateway(script).serve() as gateway:
+    script = "error: rate_limited slow down retry_after=1 times=1\ntext: Here I am."
+    with lab.gateway(script) as gateway:
         run = claude.ask(gateway, "Hurry")
 
     assert claude.answer(run) == "Here I am."
     first, second = lab.requests()
-    assert 2 <= second["time"] - first["time"] < 10
+    assert 1 <= second["time"] - first["time"] < 10
 
 
 def test_a_used_up_quota_ends_the_run_with_its_reason(claude: ClaudeCode, lab: Lab) -> None:
     script = "error: quota_exhausted the weekly limit is used up"
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = claude.ask(gateway, "Go on")
 
     assert run.code == 1, run
@@ -162,7 +161,7 @@ match: round three
 error: context_overflow the context window is full times=1
 text: Hello after the compaction.
 """
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         claude.answer(claude.ask(gateway, "This is round one"))
         claude.answer(claude.ask(gateway, "This is round two", "--continue"))
         run = claude.ask(gateway, "This is round three", "--continue")

@@ -1,4 +1,4 @@
-"""Real Codex CLI through a real `gateway serve`: it works, and recovers as it is meant to."""
+"""Real Codex CLI through a gateway: it works, and recovers as it is meant to."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from support.client_programs import CodexCLI, Lab
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(90)]
 
 
-def test_text_turn(codex: CodexCLI, lab: Lab) -> None:
-    with lab.gateway("text: Hello from the script.").serve() as gateway:
+def test_text_turn_through_the_installed_command(codex: CodexCLI, lab: Lab) -> None:
+    with lab.command("text: Hello from the script.").serve() as gateway:
         run = codex.ask(gateway, "Say hello")
     assert codex.answer(run) == "Hello from the script."
 
@@ -27,7 +27,7 @@ tool: exec_command {"cmd": "cat patched.txt"}
 ---
 text: Both files are written.
 """
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = codex.ask(gateway, "Write both files")
 
     assert codex.answer(run) == "Both files are written."
@@ -47,7 +47,7 @@ tool: exec_command {"cmd": "echo two > two.txt && echo second"}
 ---
 text: Both are done.
 """
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = codex.ask(gateway, "Write both files")
 
     assert codex.answer(run) == "Both are done."
@@ -63,7 +63,7 @@ tool: exec_command {"cmd": "echo told"}
 ---
 text: It told.
 """
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = codex.ask(gateway, "Find out")
 
     assert codex.answer(run) == "It told."
@@ -75,7 +75,7 @@ text: It told.
 def test_an_error_in_mid_stream_is_tried_again(codex: CodexCLI, lab: Lab) -> None:
     """What was complete before the error stays in the history, so the next try is a turn on."""
     script = "text: First half,\nerror: upstream_failed gone\n---\ntext: second half."
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = codex.ask(gateway, "Talk to me")
 
     assert codex.answer(run) == "second half."
@@ -83,17 +83,17 @@ def test_an_error_in_mid_stream_is_tried_again(codex: CodexCLI, lab: Lab) -> Non
 
 
 def test_a_rate_limit_is_waited_for(codex: CodexCLI, lab: Lab) -> None:
-    script = "error: rate_limited slow down retry_after=2 times=1\ntext: Here I am."
-    with lab.gateway(script).serve() as gateway:
+    script = "error: rate_limited slow down retry_after=1 times=1\ntext: Here I am."
+    with lab.gateway(script) as gateway:
         run = codex.ask(gateway, "Hurry")
 
     assert codex.answer(run) == "Here I am."
     first, second = lab.requests()
-    assert 2 <= second["time"] - first["time"] < 10
+    assert 1 <= second["time"] - first["time"] < 10
 
 
 def test_a_used_up_quota_ends_the_run(codex: CodexCLI, lab: Lab) -> None:
-    with lab.gateway("error: quota_exhausted the weekly limit is used up").serve() as gateway:
+    with lab.gateway("error: quota_exhausted the weekly limit is used up") as gateway:
         run = codex.ask(gateway, "Go on")
 
     assert run.code == 1, run
@@ -102,7 +102,7 @@ def test_a_used_up_quota_ends_the_run(codex: CodexCLI, lab: Lab) -> None:
 
 def test_a_context_overflow_is_told_as_such(codex: CodexCLI, lab: Lab) -> None:
     script = "error: context_overflow the context window is full"
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         run = codex.ask(gateway, "Go on")
 
     assert run.code == 1, run
@@ -112,7 +112,7 @@ def test_a_context_overflow_is_told_as_such(codex: CodexCLI, lab: Lab) -> None:
 
 def test_a_second_run_brings_the_history(codex: CodexCLI, lab: Lab) -> None:
     script = "match: first\ntext: One.\n---\nmatch: second\ntext: Two."
-    with lab.gateway(script).serve() as gateway:
+    with lab.gateway(script) as gateway:
         codex.answer(codex.ask(gateway, "the first prompt"))
         run = codex.ask(gateway, "the second prompt", "resume", "--last")
     assert codex.answer(run) == "Two."

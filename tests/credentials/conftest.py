@@ -1,11 +1,9 @@
 """What the credential tests share: an identity provider, a clock to turn, a manager to watch."""
 
-import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from gateway_core.credentials.manager import CredentialManager
@@ -30,14 +28,6 @@ def identity_server() -> Iterator[IdentityProvider]:
 def identity_provider(identity_server: IdentityProvider) -> IdentityProvider:
     identity_server.reset()
     return identity_server
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    # Trusts nobody, and so need not load the system's certificates.
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    async with httpx.AsyncClient(trust_env=False, verify=tls) as client:
-        yield client
 
 
 @pytest.fixture

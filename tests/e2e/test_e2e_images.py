@@ -33,10 +33,11 @@ DRAWN: list[Event] = [
 ]
 
 
-@pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A provider that cannot paint, and the demo, which can."""
-    with running_gateway(tmp_path, extra_plugins=[LineProvider(), DemoProvider()]) as gateway:
+    home = tmp_path_factory.mktemp("home")
+    with running_gateway(home, extra_plugins=[LineProvider(), DemoProvider()]) as gateway:
         yield gateway
 
 

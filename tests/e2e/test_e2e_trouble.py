@@ -27,7 +27,7 @@ HELLO = chunks(b"hello\n", b".\n")
 async def test_a_server_that_stops_tells_its_open_streams(
     upstream: ScriptedUpstream, dialect: Dialect, tmp_path: Path
 ) -> None:
-    running = running_gateway(tmp_path, extra_plugins=[LineHttpProvider(upstream.url)])
+    running = running_gateway(tmp_path, extra_plugins=[LineHttpProvider(upstream.url)], grace=0)
     gateway = running.__enter__()
     async with begun(gateway, upstream, dialect) as (request, reads):
         stopping = asyncio.create_task(asyncio.to_thread(running.__exit__, None, None, None))
@@ -42,7 +42,7 @@ async def test_a_server_that_stops_tells_its_open_streams(
 async def test_a_server_that_stops_answers_who_waits_for_a_whole_answer(
     upstream: ScriptedUpstream, dialect: Dialect, tmp_path: Path
 ) -> None:
-    running = running_gateway(tmp_path, extra_plugins=[LineHttpProvider(upstream.url)])
+    running = running_gateway(tmp_path, extra_plugins=[LineHttpProvider(upstream.url)], grace=0)
     gateway = running.__enter__()
     asking = asyncio.create_task(ask(gateway, dialect, stream=False))
     await upstream.next_request()

@@ -29,14 +29,19 @@ class Harp(OAuthVendor):
     client_secret = "canary-client-secret"
 
 
-def url(**changes: str) -> str:
-    facts = {
-        "client_id": "client",
-        "redirect_uri": REDIRECT,
-        "state": "s",
-        "challenge": PAIR.challenge,
-    }
-    return authorize_url("https://harp.example/authorize", **{**facts, **changes})
+def url(
+    client_id: str = "client",
+    redirect_uri: str = REDIRECT,
+    state: str = "s",
+    challenge: str = PAIR.challenge,
+) -> str:
+    return authorize_url(
+        "https://harp.example/authorize",
+        client_id=client_id,
+        redirect_uri=redirect_uri,
+        state=state,
+        challenge=challenge,
+    )
 
 
 async def code_of(vendor: OAuthVendor) -> str:

@@ -65,6 +65,7 @@ async def _provider_facts(settings: Settings, id: str) -> JsonObject:
         "title": relay.info.title,
         "contract": relay.info.contract,
         "login": relay.info.login,
+        "login_optional": relay.info.login_optional,
         "hosts": list(relay.info.hosts),
         "capabilities": _capability_facts(relay.info.capabilities),
         "settings": list(_setting_facts(id, relay.settings)),
@@ -171,7 +172,7 @@ def _lines(facts: JsonObject, failure: LastFailure | None) -> Iterator[str]:
 
 def _provider_lines(provider: JsonObject) -> Iterator[str]:
     yield f"\nprovider {provider['id']} ({provider['title']}), contract {provider['contract']}"
-    yield f"  login: {provider['login']}"
+    yield f"  login: {provider['login']}{', optional' if provider['login_optional'] else ''}"
     yield f"  hosts: {', '.join(provider['hosts']) or 'none'}"
     age = provider["models_age_seconds"]
     fetched = "" if age is None else f", fetched {age // 60} min ago"
