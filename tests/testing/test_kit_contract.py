@@ -3,7 +3,6 @@
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +249,7 @@ def test_a_plugin_that_is_not_installed_is_told_how() -> None:
 
 def test_an_installed_plugin_is_found_by_its_class() -> None:
     entry = entry_point_of(DemoProvider)
-    assert isinstance(entry, EntryPoint)
+    assert entry is not None
     assert (entry.name, entry.dist and entry.dist.name) == ("demo", "gateway-demo")
 
 

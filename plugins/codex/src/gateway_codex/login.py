@@ -152,7 +152,7 @@ async def _browser_login(
     try:
         callback = await browser_login(prompt, listener, authorize, listen=listen)
     except LoginRequired as error:
-        raise _explained(error) from error
+        raise _explained(error) from error.__cause__
     return await _exchange(
         http, settings, callback.code or "", listener.redirect_uri, pkce.verifier
     )
@@ -176,7 +176,7 @@ async def _exchange(
             headers=_headers(settings),
         )
     except LoginRequired as error:
-        raise _explained(error) from error
+        raise _explained(error) from error.__cause__
 
 
 def _explained(error: LoginRequired) -> LoginRequired:
