@@ -17,6 +17,9 @@ LIMITS = answers("get-usage-limits", "responses")
 MODELS = document("list-available-models")
 USAGE = "/management/us-east-1/Get-Usage-Limits"
 LIST = "/management/us-east-1/"
+ORGANISATION = CREDENTIAL.model_copy(
+    update={"extra": {"kind": "idc", "provider": "Enterprise", "sso_region": "us-east-1"}}
+)
 
 
 @pytest.mark.parametrize("name", [name for name in LIMITS if name != "needs-profile"])
@@ -81,6 +84,7 @@ async def test_the_current_host_is_asked_for_the_limits(
     (asked,) = service.requests
     assert asked.method == "GET"
     assert asked.query["profileArn"] == ARN
+    assert asked.query["resourceType"] == "CREDIT"
     assert asked.headers["authorization"] == "Bearer fake-access-1"
 
 
@@ -99,6 +103,7 @@ async def test_the_older_host_is_asked_where_the_current_one_does_not_know(
     service.say("/q/us-east-1/getUsageLimits", LIMITS["pro-with-overage"]["body"])
     assert await account(http, settings) == "KIRO PRO"
     assert [asked.path for asked in service.requests] == [USAGE, "/q/us-east-1/getUsageLimits"]
+    assert service.requests[1].query["resourceType"] == "AGENTIC_REQUEST"
 
 
 async def test_the_older_host_is_asked_where_the_current_one_is_not_there(
@@ -178,17 +183,26 @@ async def test_an_organisation_is_asked_for_its_profile_first(
     profiles = answers("list-available-profiles", "responses")["one"]["body"]
     service.say("/management/us-east-1/List-Available-Profiles", profiles)
     service.say(LIST, MODELS["response"]["body"])
-    extra = {"kind": "idc", "provider": "Enterprise", "sso_region": "us-east-1"}
-    await models(http, settings, CREDENTIAL.model_copy(update={"extra": extra}))
+    await models(http, settings, ORGANISATION)
     assert service.asked(LIST)[0].body["profileArn"] == ARN
+
+
+async def test_every_page_of_the_profiles_is_asked_for(
+    http: httpx.AsyncClient, settings: KiroSettings, service: KiroService
+) -> None:
+    path = "/management/us-east-1/List-Available-Profiles"
+    service.say(path, {"profiles": [], "nextToken": "page-2"})
+    service.say(path, {"profiles": [{"arn": ARN}]})
+    service.say("/management/us-east-1/", {"models": [{"modelId": "auto"}]})
+    await models(http, settings, ORGANISATION)
+    assert [asked.body for asked in service.asked(path)] == [{}, {"nextToken": "page-2"}]
 
 
 async def test_no_region_knowing_the_profile_is_told(
     http: httpx.AsyncClient, settings: KiroSettings, service: KiroService
 ) -> None:
-    extra = {"kind": "idc", "provider": "Enterprise"}
     for region in ("us-east-1", "eu-central-1"):
         path = f"/management/{region}/List-Available-Profiles"
         service.say(path, {"message": "down"}, 500)
     with pytest.raises(GatewayError, match="down"):
-        await models(http, settings, CREDENTIAL.model_copy(update={"extra": extra}))
+        await models(http, settings, ORGANISATION)

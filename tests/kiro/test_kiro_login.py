@@ -10,6 +10,7 @@ import pytest
 from dirty_equals import IsDatetime
 
 from gateway_core import Credential, GatewayError, JsonObject, LoginRequired, UpstreamProtocol
+from gateway_core.errors import UpstreamFailed
 from gateway_kiro.login import login
 from gateway_kiro.oidc import normal_start_url
 from gateway_kiro.settings import KiroSettings
@@ -89,7 +90,7 @@ async def test_a_login_with_the_browser_is_exchanged(
     path = urlsplit(wanted["exchange_redirect_uri"])
     assert exchange.body["redirect_uri"].endswith(f"{path.path}?{path.query}")
     assert len(exchange.body["code_verifier"]) == 43
-    assert exchange.headers["user-agent"].startswith("KiroIDE-0.11.107-")
+    assert exchange.headers["user-agent"].startswith("gateway-kiro/")
 
     assert (credential.account, credential.label) == (USER, "user@example.com")
     assert access(credential) == "fake-access-1"
@@ -170,17 +171,21 @@ def pasted(name: str, opened: str) -> str:
     return url.replace("http://", "") if name == "paste-without-scheme" else url
 
 
-@pytest.mark.parametrize("name", ["bare-redirect-uri", "code-reused"])
-async def test_a_code_that_is_not_accepted_means_to_start_again(
+@pytest.mark.parametrize(
+    ("name", "kind"), [("bare-redirect-uri", UpstreamFailed), ("code-reused", LoginRequired)]
+)
+async def test_a_code_that_is_not_accepted_is_spent(
     name: str,
+    kind: type[GatewayError],
     prompt: ScriptedPrompt,
     http: httpx.AsyncClient,
     settings: KiroSettings,
     service: KiroService,
 ) -> None:
     service.say("/auth/oauth/token", GRANTED[name]["body"], GRANTED[name]["status"])
-    with pytest.raises(LoginRequired, match="start again") as caught:
+    with pytest.raises(kind, match="did not accept the login") as caught:
         await in_browser(prompt, http, settings, "google")
+    assert type(caught.value) is kind
     assert not any(secret in repr(caught.value) for secret in SECRETS)
     assert len(service.asked("/auth/oauth/token")) == 1
 
@@ -409,6 +414,16 @@ async def test_an_api_key_is_asked_for_and_never_ends(
     (limits,) = service.asked("/management/us-east-1/Get-Usage-Limits")
     assert limits.headers["tokentype"] == "API_KEY"
     assert "profileArn" not in limits.query
+
+
+async def test_a_key_that_the_service_refuses_is_no_login(
+    prompt: ScriptedPrompt, http: httpx.AsyncClient, settings: KiroSettings, service: KiroService
+) -> None:
+    told = {"message": "The bearer token included in the request is invalid.", "reason": None}
+    service.say("/management/us-east-1/Get-Usage-Limits", told, 403, only=True)
+    prompt.answers.extend(["5", "ksk_fake-key"])
+    with pytest.raises(LoginRequired, match="refused the API key"):
+        await login(prompt, http, settings, "device")
 
 
 async def test_something_else_is_no_api_key(

@@ -1,5 +1,8 @@
 """Opening an answer: what is mended before anything came back, and who is left alone."""
 
+import asyncio
+import socket
+import struct
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from gateway_core import (
 )
 from gateway_core.http import Transport, read_body
 from gateway_kiro.errors import Failure
+from gateway_kiro.identity import BUILDER_PROFILE
 from gateway_kiro.opening import Opener
 from gateway_kiro.settings import KiroSettings
 from support.clock import Clock
@@ -85,6 +89,24 @@ async def test_the_older_host_is_asked_when_the_current_one_is_not_there(
     service.say(LEGACY, b"older")
     gone = settings.model_copy(update={"runtime_url": "http://127.0.0.1:1"})
     assert await opened(call(gone), transport) == (200, b"older")
+
+
+async def test_a_question_that_may_have_been_heard_is_not_asked_elsewhere(
+    transport: Transport, settings: KiroSettings, service: KiroService
+) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    service.say(LEGACY, b"older")
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        resets = settings.model_copy(update={"runtime_url": f"http://127.0.0.1:{port}"})
+        with pytest.raises(UpstreamFailed):
+            await opened(call(resets), transport)
+    assert service.requests == []
 
 
 async def test_without_an_older_host_the_failure_is_told(
@@ -155,17 +177,35 @@ async def test_a_profile_that_is_missing_is_asked_for_once_per_account(
         assert asked.body["profileArn"] == asked.headers["x-amzn-kiro-profile-arn"] == ARN
 
 
-async def test_a_profile_that_is_refused_is_asked_for_anew_once(
+async def test_a_builder_id_that_shows_as_one_is_asked_once(
     transport: Transport, settings: KiroSettings, service: KiroService
+) -> None:
+    refused = answers("list-available-profiles", "responses")["builder-id"]
+    service.say(PROFILES, refused["body"], refused["status"])
+    service.say(RUNTIME, b"ok")
+    unknown = CREDENTIAL.model_copy(update={"extra": {"kind": "idc"}})
+    opener = Opener()
+    for _ in range(2):
+        assert await opened(call(settings, unknown), transport, opener) == (200, b"ok")
+    assert len(service.asked(PROFILES)) == 1
+    for asked in service.asked(RUNTIME):
+        assert asked.body["profileArn"] == BUILDER_PROFILE
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(403, "FEATURE_NOT_SUPPORTED"), (400, "REQUEST_BODY_INVALID")]
+)
+async def test_a_profile_that_is_refused_is_asked_for_anew_once(
+    status: int, reason: str, transport: Transport, settings: KiroSettings, service: KiroService
 ) -> None:
     stale = ARN.replace("ABCDEFGHIJKL", "STALE")
     extra = {**ORGANISATION.extra, "profile_arn": stale}
-    fail(service, RUNTIME, "profile-not-authorised")
+    service.say(RUNTIME, {"message": "No.", "reason": reason}, status)
     service.say(PROFILES, ONE)
-    status, _ = await opened(
+    told, _ = await opened(
         call(settings, ORGANISATION.model_copy(update={"extra": extra})), transport
     )
-    assert status == 403
+    assert told == status
     assert [asked.body["profileArn"] for asked in service.asked(RUNTIME)] == [stale, ARN]
 
 

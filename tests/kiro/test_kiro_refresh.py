@@ -28,6 +28,7 @@ OIDC_REQUEST = document("auth-oidc")["refresh"]["request"]
 EXTERNAL = document("auth-external-idp")
 SOON = datetime.now(UTC) + timedelta(seconds=60)
 LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+OTHER_ARN = "arn:aws:codewhisperer:eu-central-1:111122223333:profile/OTHERPROFILE"
 SOCIAL_PATH, OIDC_PATH = "/auth/refreshToken", "/oidc/us-east-1/token"
 
 BUILDER = Credential(
@@ -63,7 +64,7 @@ async def test_a_social_login_is_renewed(
     (asked,) = service.asked(SOCIAL_PATH)
     assert asked.body == {"refreshToken": "fake-refresh-1"}
     assert asked.headers["accept"] == "application/json, text/plain, */*"
-    assert asked.headers["user-agent"].startswith("KiroIDE-")
+    assert asked.headers["user-agent"].startswith("gateway-kiro/")
     assert tokens(fresh) == ("fake-access-2", "fake-refresh-2")
     ends = datetime.now(UTC) + timedelta(hours=1)
     assert fresh.expires_at == IsDatetime(approx=ends, delta=60)
@@ -257,6 +258,24 @@ async def test_the_command_line_gets_it_too(
     assert rows[registration] == variant["auth_kv"][registration]
 
 
+async def test_a_store_that_cannot_be_written_costs_no_tokens(
+    tmp_path: Path,
+    http: httpx.AsyncClient,
+    settings: KiroSettings,
+    service: KiroService,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answer(service, OIDC_PATH, OIDC["ok"])
+    variant = document("cli-auth-kv")["variants"]["builder-id"]
+    key = "kirocli:odic:token"
+    odd = {**variant["auth_kv"][key], "half a pair": "\ud800"}
+    changed = {**variant, "auth_kv": {**variant["auth_kv"], key: odd}}
+    path = cli_store(tmp_path / "data.sqlite3", changed)
+    fresh = await refresh(import_login(path), http, settings)
+    assert tokens(fresh)[1] == "fake-refresh-idc-2"
+    assert "was not written" in caplog.text
+
+
 async def test_the_owner_may_be_left_alone(
     tmp_path: Path, http: httpx.AsyncClient, settings: KiroSettings, service: KiroService
 ) -> None:
@@ -276,7 +295,24 @@ async def test_newer_tokens_of_the_owner_are_taken_instead_of_a_refresh(
     fresh = await refresh(ours, http, settings)
     assert tokens(fresh) == ("fake-access-7", "fake-refresh-7")
     assert (fresh.account, fresh.label) == (ours.account, ours.label)
-    assert fresh.extra["machine"] == ours.extra["machine"]
+    assert service.requests == []
+
+
+async def test_a_login_whose_profile_was_changed_by_the_owner_is_still_shared(
+    tmp_path: Path, http: httpx.AsyncClient, settings: KiroSettings, service: KiroService
+) -> None:
+    variant = document("cli-auth-kv")["variants"]["identity-center"]
+    ours = import_login(cli_store(tmp_path / "data.sqlite3", variant))
+    (tmp_path / "data.sqlite3").unlink()
+    key = "kirocli:odic:token"
+    newer = {"access_token": "fake-access-9", "refresh_token": "fake-9", "expires_at": LATER}
+    rows = {**variant["auth_kv"], key: {**variant["auth_kv"][key], **newer}}
+    other = {"arn": OTHER_ARN, "profile_name": "other"}
+    changed = {"auth_kv": rows, "state": {**variant["state"], "api.codewhisperer.profile": other}}
+    cli_store(tmp_path / "data.sqlite3", changed)
+    fresh = await refresh(ours, http, settings)
+    assert tokens(fresh) == ("fake-access-9", "fake-9")
+    assert fresh.extra["profile_arn"] == OTHER_ARN
     assert service.requests == []
 
 

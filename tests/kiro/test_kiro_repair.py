@@ -1,12 +1,15 @@
 """Whatever clients lose or double of a history, what goes out is within Kiro's rules."""
 
 import json
+import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_core import (
+    ContextOverflow,
     FunctionTool,
     InvalidRequest,
     JsonObject,
@@ -21,6 +24,7 @@ from gateway_core import (
 )
 from gateway_core.content import Part
 from gateway_core.json import dumps
+from gateway_kiro.settings import KiroSettings
 from gateway_kiro.structure import problems
 from support.codex_asking import captured_requests
 from support.kiro_asking import asked, degraded, document, messages_of
@@ -186,6 +190,26 @@ MESSAGES = st.lists(
 @given(MESSAGES, st.booleans())
 def test_any_conversation_is_mended(messages: list[Message], tools: bool) -> None:
     asked(Request("m", messages, tools=[DO] if tools else []))
+
+
+@given(MESSAGES, st.integers(500, 1500))
+def test_any_conversation_is_still_in_order_when_it_was_trimmed(
+    messages: list[Message], limit: int
+) -> None:
+    settings = KiroSettings(payload_limit_bytes=limit)
+    with suppress(ContextOverflow):
+        asked(Request("m", messages, tools=[DO]), settings=settings)
+
+
+def test_ids_that_come_in_every_turn_are_told_apart_in_good_time() -> None:
+    turns = 3000
+    messages = [m for _ in range(turns) for m in (user("Do"), assistant(call()), user(result()))]
+    started = time.process_time()
+    sent = messages_of(asked(Request("m", messages, tools=[DO])))
+    assert time.process_time() - started < 1.5
+    ids = [use["toolUseId"] for message in sent for use in message.get("toolUses", ())]
+    assert len(set(ids)) == turns
+    assert ids[:3] == ["c1", "c1_2", "c1_3"]
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4.5", "claude-opus-4.8"])

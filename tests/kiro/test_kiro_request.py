@@ -151,12 +151,10 @@ def test_the_current_host_has_a_form_without_a_target() -> None:
     assert "x-amz-target" not in headers
 
 
-def test_programs_are_named_in_headers_that_settings_change() -> None:
+def test_we_go_by_our_own_name_unless_settings_change_it() -> None:
     headers = translated(basic()).headers
-    agent = headers["user-agent"]
-    assert agent.startswith("aws-sdk-js/1.0.34 ua/2.1 os/")
-    machine = agent.rpartition("-")[2]
-    assert len(machine) == 64 and headers["x-amz-user-agent"].endswith(machine)
+    assert headers["user-agent"].startswith("gateway-kiro/")
+    assert headers["x-amz-user-agent"] == headers["user-agent"]
     named = translated(basic(), settings=KiroSettings(user_agent="mine/1")).headers
     assert (named["user-agent"], named["x-amz-user-agent"]) == ("mine/1", "mine/1")
 
@@ -197,6 +195,8 @@ BUILDER = credential("idc", provider="BuilderId", sso_region="us-east-1")
         (credential("idc", sso_region="eu-west-1"), {}, "runtime.eu-central-1.kiro.dev", None),
         (credential("idc", sso_region="ap-southeast-1"), {}, "runtime.us-east-1.kiro.dev", None),
         (credential("idc", sso_region="evil.example/"), {}, "runtime.us-east-1.kiro.dev", None),
+        (credential("idc", api_region="s3"), {}, "runtime.us-east-1.kiro.dev", None),
+        (credential("idc", api_region="us-gov-west-1"), {}, "runtime.us-gov-west-1.kiro.dev", None),
         (credential("idc", api_region="eu-central-1"), {}, "runtime.eu-central-1.kiro.dev", None),
         (CREDENTIAL, {"region": "eu-central-1"}, "runtime.eu-central-1.kiro.dev", ARN),
         (CREDENTIAL, {"profile_arn": EU_ARN}, "runtime.eu-central-1.kiro.dev", EU_ARN),

@@ -1,5 +1,6 @@
 """Web search through Kiro's own endpoint: as a turn of its own, and between the rounds of one."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from gateway_core import (
     HostedTool,
     Message,
     Overloaded,
+    RateLimited,
     Request,
     Text,
     ToolCall,
@@ -35,6 +37,7 @@ from support.kiro_service import KiroService
 MCP = answers("mcp-web-search", "responses")
 REQUEST = document("mcp-web-search")["request"]
 RUNTIME, MCP_PATH = "/runtime/us-east-1/", "/runtime/us-east-1/mcp"
+THROTTLED = next(case for case in document("http-errors") if case["name"] == "suspicious-activity")
 ASKED = "Perform a web search for the query: example"
 SOURCES = [{"url": "https://example.com/", "title": "Example Domain"}]
 
@@ -104,6 +107,22 @@ def test_any_other_turn_is_for_the_model(request_: Request) -> None:
     assert direct_query(request_) is None
 
 
+def test_without_rounds_no_turn_is_a_search() -> None:
+    call = translated(search(), settings=KiroSettings(search_rounds=0))
+    assert loads_object(call.body)["conversationState"]
+    assert [notice.code for notice in call.state.notices] == ["dropped_hosted_tool"]
+
+
+def test_a_tool_of_the_clients_with_the_same_name_comes_first_and_it_is_told() -> None:
+    request = search("What is new?")
+    request.tools.append(FunctionTool("web_search", "Mine", {"type": "object"}))
+    call = translated(request)
+    (tool,) = messages_of(loads_object(call.body))[0]["userInputMessageContext"]["tools"]
+    assert tool["toolSpecification"]["description"] == "Mine"
+    assert call.state.search is None
+    assert [notice.code for notice in call.state.notices] == ["dropped_hosted_tool"]
+
+
 def test_a_search_is_asked_for_as_documented() -> None:
     call = translated(search())
     assert call.url == REQUEST["url"]
@@ -160,6 +179,13 @@ def outcome(*urls: str, **plan: Any) -> list[str]:
     told = dumps({"results": results}).decode()
     body = dumps({"result": {"content": [{"type": "text", "text": told}]}})
     return [found.url for found in read_outcome("q", body, SearchPlan(**plan)).results]
+
+
+def test_results_without_end_are_cut() -> None:
+    found = {"results": [{"url": f"https://example.com/{n}", "title": "t"} for n in range(500)]}
+    content = [{"type": "text", "text": dumps(found).decode()}]
+    body = dumps({"result": {"content": content, "isError": False}})
+    assert len(read_outcome("q", body, SearchPlan()).results) == 20
 
 
 def test_results_are_only_from_where_they_may_be_from() -> None:
@@ -231,6 +257,24 @@ async def test_the_turn_goes_on_after_a_search(
     assert "An example page." in result["content"][0]["text"]
     tools = messages_of(first)[0]["userInputMessageContext"]["tools"]
     assert messages[2]["userInputMessageContext"]["tools"] == tools
+
+
+async def test_where_the_older_host_answers_it_searches_too(
+    transport: Transport, settings: KiroSettings, service: KiroService
+) -> None:
+    legacy = "/q/us-east-1/generateAssistantResponse"
+    service.say(legacy, call("web_search", "s1", query="a"))
+    service.say(legacy, text("Done."))
+    service.say("/q/us-east-1/mcp", MCP["ok"]["body"])
+    response = await answered(translated(asking(), settings=settings), transport)
+    assert isinstance(response.parts[0], HostedCall)
+    assert response.parts[0].result == {"sources": SOURCES}
+    assert [asked.path for asked in service.requests] == [
+        RUNTIME,
+        legacy,
+        "/q/us-east-1/mcp",
+        legacy,
+    ]
 
 
 async def test_a_thought_goes_along_to_the_next_round(
@@ -318,9 +362,63 @@ async def test_nobody_searches_for_ever(
     ]
     response = await rounds(service, settings, transport, *again, request=asking(max_uses=2))
     found = [part.result for part in response.parts if isinstance(part, HostedCall)]
-    assert found == [{"sources": SOURCES}, {"sources": SOURCES}, {"error": "max_uses_exceeded"}]
+    refused = {"error": "max_uses_exceeded"}
+    assert found == [{"sources": SOURCES}, {"sources": SOURCES}, refused, refused]
     assert len(service.asked(MCP_PATH)) == 2
-    assert len(service.asked(RUNTIME)) == 3
+    assert len(service.asked(RUNTIME)) == 4
+
+
+async def test_a_model_that_may_search_no_more_answers_with_what_it_has(
+    transport: Transport, settings: KiroSettings, service: KiroService
+) -> None:
+    response = await rounds(
+        service,
+        settings,
+        transport,
+        [call("web_search", "s1", query="a")],
+        [call("web_search", "s2", query="b")],
+        [text("So it is.")],
+        request=asking(max_uses=1),
+    )
+    assert response.parts[-1] == Text("So it is.")
+    context = messages_of(service.asked(RUNTIME)[2].body)[-1]["userInputMessageContext"]
+    assert "no more searches" in context["toolResults"][0]["content"][0]["text"]
+
+
+async def test_a_search_for_which_the_account_is_throttled_ends_the_turn(
+    transport: Transport, settings: KiroSettings, service: KiroService
+) -> None:
+    provider = KiroProvider()
+    service.say(RUNTIME, call("web_search", "s1", query="a"))
+    service.say(MCP_PATH, THROTTLED["body"], THROTTLED["status"])
+    for _ in range(2):
+        with pytest.raises(RateLimited):
+            await answered(translated(asking(), settings=settings), transport, provider)
+    assert [asked.path for asked in service.requests] == [RUNTIME, MCP_PATH]
+
+
+async def test_a_client_that_leaves_ends_the_search(
+    transport: Transport, settings: KiroSettings
+) -> None:
+    searching, left = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"/mcp" in await reader.readuntil(b"\r\n\r\n"):
+            searching.set()
+            await reader.read()  # never answers
+            left.set()
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + call("web_search", "s1", query="a"))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        here = settings.model_copy(update={"runtime_url": url})
+        turn = asyncio.create_task(answered(translated(asking(), settings=here), transport))
+        await searching.wait()
+        turn.cancel()
+        await left.wait()
+    assert turn.cancelled()
 
 
 async def test_a_round_that_is_refused_is_told(

@@ -84,6 +84,13 @@ def said(events: list[Event]) -> str:
     return "".join(e.text for e in events if isinstance(e, Delta) and e.index in texts)
 
 
+def test_an_invalid_state_quotes_no_profile() -> None:
+    told = "No plan for arn:aws:codewhisperer:us-east-1:111122223333:profile/ABC"
+    error = folded(decoded([event("invalidStateEvent", message=told)]))[1]
+    assert isinstance(error, UpstreamProtocol)
+    assert error.message == "Kiro is in an invalid state: No plan for [profile]"
+
+
 def nothing_in_it(stream: Recorded) -> bool:
     """Whether a fixture shows one event that is no answer by itself."""
     expected = stream.expected

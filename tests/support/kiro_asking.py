@@ -43,7 +43,7 @@ CREDENTIAL = Credential(
     account="account-1",
     access_token=SecretStr("fake-access-1"),
     refresh_token=SecretStr("fake-refresh-1"),
-    extra={"kind": "social", "provider": "Google", "profile_arn": ARN, "machine": "m-1"},
+    extra={"kind": "social", "provider": "Google", "profile_arn": ARN},
 )
 
 

@@ -34,7 +34,7 @@ READ_FILE: JsonObject = {
         },
     }
 }
-_AGENT = f"aws-sdk-js/1.0.34 KiroIDE-0.11.107-{'ab' * 32}"
+_AGENT = "gateway-kiro/0.1.0 (Linux)"
 
 
 def user(content: str = "hi", **context: Any) -> JsonObject:

@@ -14,13 +14,15 @@ from starlette.applications import Starlette
 from gateway_core.testing import Violation
 from gateway_core.testing.vendor import Decision, Mood
 from simulators.kiro.auth import LoginScript, auth_routes
-from simulators.kiro.services import usage_limits
+from simulators.kiro.services import models, usage_limits
 from simulators.kiro.state import BUILDER_PROFILE, Account, KiroState, TokenRefused
 
 __all__ = ["KIRO_SETTINGS", "BuilderVendor", "KiroVendor"]
 
-KIRO_SETTINGS = {"callback_ports": (0,)}
-"""Logins come back to any free port, so that tests may run side by side."""
+KIRO_SETTINGS = {"callback_ports": (0,), "payload_limit_bytes": 0}
+"""Logins come back to any free port, so that tests may run side by side; texts of any length go
+out, as the kit measures what they cost.
+"""
 
 _PORTAL: Final = "https://app.kiro.dev"
 _FOLDERS: Final = (
@@ -116,13 +118,15 @@ class _Addresses(httpx.AsyncBaseTransport):
         return await self._app.handle_async_request(here)
 
     def _told(self, request: httpx.Request) -> httpx.Response:
-        """Whose account it is; nothing else is asked during a login."""
+        """Whose account it is, and what it is offered."""
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         try:
             account = self._state.account_of(token)
         except TokenRefused:
             told = "The bearer token included in the request is invalid."
             return httpx.Response(403, json={"message": told})
-        if not request.url.path.lower().endswith("usage-limits"):
-            return httpx.Response(404, json={"__type": "UnknownOperationException"})
-        return httpx.Response(200, json=usage_limits(account))
+        if request.headers.get("x-amz-target", "").endswith(".ListAvailableModels"):
+            return httpx.Response(200, json=models(self._state, None))
+        if request.url.path == "/Get-Usage-Limits":
+            return httpx.Response(200, json=usage_limits(account))
+        return httpx.Response(404, json={"__type": "UnknownOperationException"})

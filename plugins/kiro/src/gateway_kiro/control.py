@@ -2,7 +2,6 @@
 one.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from gateway_core import Credential, GatewayError, JsonObject, UpstreamFailed, UpstreamProtocol
@@ -16,6 +15,7 @@ from gateway_kiro.identity import (
     credential_kind,
     needs_profile,
     profile_arn,
+    profile_region,
 )
 from gateway_kiro.settings import KiroSettings
 
@@ -34,7 +34,7 @@ async def list_models(
     credential: Credential, http: "httpx.AsyncClient", settings: KiroSettings
 ) -> list[JsonObject]:
     """The pages of the model list. Raises the `GatewayError` of the first that fails."""
-    facts: dict[str, object] = {"origin": settings.origin}
+    facts: JsonObject = {"origin": settings.origin}
     if arn := profile_arn(credential, settings):
         facts["profileArn"] = arn
     region = api_region(credential, settings)
@@ -45,11 +45,7 @@ async def usage_limits(
     credential: Credential, http: "httpx.AsyncClient", settings: KiroSettings
 ) -> JsonObject:
     """What was used of the plan, and whose it is. Raises `GatewayError`."""
-    facts: dict[str, object] = {
-        "origin": settings.origin,
-        "resourceType": "AGENTIC_REQUEST",
-        "isEmailRequired": "true",
-    }
+    facts: JsonObject = {"origin": settings.origin, "isEmailRequired": "true"}
     region = api_region(credential, settings)
     arn = profile_arn(credential, settings)
     with_profile = facts | ({"profileArn": arn} if arn else {})
@@ -100,7 +96,7 @@ class _ProfileRefusedError(GatewayError):
 
 async def _pages(
     operation: Operation,
-    facts: Mapping[str, object],
+    facts: JsonObject,
     credential: Credential,
     http: "httpx.AsyncClient",
     settings: KiroSettings,
@@ -120,7 +116,7 @@ async def _pages(
 
 async def _ask(
     operation: Operation,
-    facts: Mapping[str, object],
+    facts: JsonObject,
     credential: Credential,
     http: "httpx.AsyncClient",
     settings: KiroSettings,
@@ -130,6 +126,8 @@ async def _ask(
     legacy = settings.endpoint == "legacy"
     while True:
         fallback = bool(settings.legacy_url) and not legacy
+        if legacy and profile_arn(credential, settings, legacy=True) is None:
+            facts = {key: value for key, value in facts.items() if key != "profileArn"}
         method, url, headers, body = control_call(
             operation, facts, credential, settings, region, legacy=legacy
         )
@@ -169,7 +167,7 @@ def _first_arn(pages: list[JsonObject]) -> str | None:
         profiles = page.get("profiles")
         for profile in profiles if isinstance(profiles, list) else ():
             arn = profile.get("arn") if isinstance(profile, dict) else None
-            if isinstance(arn, str) and arn.startswith("arn:"):
+            if isinstance(arn, str) and profile_region(arn):
                 return arn
     return None
 

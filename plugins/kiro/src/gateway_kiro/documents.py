@@ -103,9 +103,12 @@ def updated(document: JsonObject, credential: Credential) -> JsonObject:
 
 def same_login(theirs: Credential, ours: Credential) -> bool:
     """Whether two credentials are of one account, as far as can be told: tokens are opaque, so only
-    what contradicts it counts.
+    what contradicts it counts. In an organisation the profile can be changed by whoever logged in.
     """
-    for name in ("kind", "provider", "start_url", "profile_arn", "issuer_url"):
+    names = ["kind", "provider", "start_url", "issuer_url"]
+    if ours.extra.get("kind") == "social":
+        names.append("profile_arn")
+    for name in names:
         one, other = theirs.extra.get(name, ""), ours.extra.get(name, "")
         if one and other and one.lower() != other.lower():
             return False

@@ -5,7 +5,6 @@ the older host refuses the shared profile of Builder IDs, which the current one 
 """
 
 import hashlib
-from collections.abc import Mapping
 from typing import Final, Literal
 from urllib.parse import urlencode
 from uuid import UUID
@@ -22,8 +21,6 @@ Form = Literal["runtime", "runtime-rest", "legacy"]
 PROFILE_HEADER: Final = "x-amzn-kiro-profile-arn"
 _JSON_1_0: Final = "application/x-amz-json-1.0"
 _STREAM: Final = "application/vnd.amazon.eventstream"
-_STREAMING_API: Final = "codewhispererstreaming"
-_RUNTIME_API: Final = "codewhispererruntime"
 _CONTROL: Final = "KiroControlPlaneBearerService"
 _LEGACY_CONTROL: Final = "AmazonCodeWhispererService"
 
@@ -42,7 +39,7 @@ def generate_call(
     data = encode(body)
     template = settings.legacy_url if legacy else settings.runtime_url
     url = at_region(template, api_region(credential, settings))
-    headers = api_headers(credential, settings, _STREAMING_API) | {
+    headers = api_headers(credential, settings) | {
         "accept": "*/*" if legacy else _STREAM,
         "content-type": _JSON_1_0 if form == "runtime" else "application/json",
         "x-amzn-codewhisperer-optout": "true",
@@ -59,12 +56,16 @@ def generate_call(
     return f"{url}/generateAssistantResponse", headers, data
 
 
-def mcp_call(credential: Credential, settings: KiroSettings) -> tuple[str, dict[str, str]]:
-    """Address and headers of the endpoint for tools that the service runs itself."""
-    legacy = settings.endpoint == "legacy"
+def mcp_call(
+    credential: Credential, settings: KiroSettings, form: Form
+) -> tuple[str, dict[str, str]]:
+    """Address and headers of the endpoint for tools that the service runs itself, at the host where
+    models are asked in this form.
+    """
+    legacy = form == "legacy"
     template = settings.legacy_url if legacy else settings.runtime_url
     url = at_region(template, api_region(credential, settings))
-    headers = api_headers(credential, settings, _STREAMING_API) | {
+    headers = api_headers(credential, settings) | {
         "accept": "application/json",
         "content-type": "application/json",
     }
@@ -75,7 +76,7 @@ def mcp_call(credential: Credential, settings: KiroSettings) -> tuple[str, dict[
 
 def control_call(
     operation: Literal["ListAvailableModels", "ListAvailableProfiles", "getUsageLimits"],
-    facts: Mapping[str, object],
+    facts: JsonObject,
     credential: Credential,
     settings: KiroSettings,
     region: str,
@@ -83,9 +84,10 @@ def control_call(
     legacy: bool,
 ) -> tuple[str, str, dict[str, str], bytes]:
     """Method, address, headers and body for a question about the account."""
-    headers = api_headers(credential, settings, _RUNTIME_API) | {"accept": "application/json"}
+    headers = api_headers(credential, settings) | {"accept": "application/json"}
     if operation == "getUsageLimits":
-        query = urlencode({key: str(value) for key, value in facts.items()})
+        counted = {"resourceType": "AGENTIC_REQUEST" if legacy else "CREDIT"}
+        query = urlencode({key: str(value) for key, value in (counted | facts).items()})
         host = settings.legacy_url if legacy else settings.management_url
         path = "getUsageLimits" if legacy else "Get-Usage-Limits"
         return "GET", f"{at_region(host, region)}/{path}?{query}", headers, b""
@@ -95,7 +97,8 @@ def control_call(
     if operation == "ListAvailableProfiles" and not legacy:
         del headers["x-amz-target"]
         headers["content-type"] = "application/json"
-        return "POST", f"{at_region(host, region)}/List-Available-Profiles", headers, b"{}"
+        page = {key: facts[key] for key in ("nextToken",) if key in facts}
+        return "POST", f"{at_region(host, region)}/List-Available-Profiles", headers, dumps(page)
     return "POST", f"{at_region(host, region)}/", headers, dumps(dict(facts))
 
 

@@ -7,7 +7,7 @@ exists: the texts change. Names of profiles and web pages are never quoted.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from gateway_core import (
     ContextOverflow,
@@ -31,6 +31,7 @@ __all__ = [
     "OPAQUE",
     "THROTTLED_SECONDS",
     "Failure",
+    "concerns_account",
     "error_of",
     "failure_in_stream",
     "is_auth",
@@ -85,6 +86,12 @@ _BAD_TOKEN: Final = re.compile(r"bearer token.*(?:invalid|expired)", re.I | re.S
 _PROFILE: Final = re.compile(r"profileArn is required|not authorized to make this call", re.I)
 _ARN: Final = re.compile(r"arn:aws[\w-]*:[^\s\"',;)]+")
 _ACCOUNT: Final = re.compile(r"\((?:\d{12}|d-\d{10}[\w.-]*)\)")
+
+
+class _WrongEndpointError(UpstreamFailed):
+    """No host knows the question; asking again finds none that does."""
+
+    retryable: ClassVar[bool] = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -183,6 +190,11 @@ def is_throttling(failure: Failure) -> bool:
     return failure.status == 429 and _SUSPICIOUS.search(failure.message) is not None
 
 
+def concerns_account(failure: Failure) -> bool:
+    """Whether nothing else is to be asked in the account's name now."""
+    return is_auth(failure) or is_suspension(failure) or is_throttling(failure)
+
+
 def is_wrong_endpoint(failure: Failure) -> bool:
     """Whether another form of the endpoint may work."""
     if failure.name == "UnknownOperationException" or failure.status == 405:
@@ -237,7 +249,7 @@ def _classify(failure: Failure, state: CallState | None) -> GatewayError:
         return InvalidRequest(message, code=_UNREADABLE_SEAL)
     if is_wrong_endpoint(failure):
         told = f"Kiro does not know this endpoint ({message}); see providers.kiro.endpoint"
-        return NotFound(told) if status == 404 and not failure.name else UpstreamFailed(told)
+        return NotFound(told) if status == 404 and not failure.name else _WrongEndpointError(told)
     if status == 403:
         return Forbidden(message, code=reason or None)
     if 400 <= status < 500 and not failure.page:

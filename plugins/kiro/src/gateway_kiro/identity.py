@@ -5,7 +5,7 @@ secret is among them. Tokens are opaque: they are never read.
 """
 
 import hashlib
-import secrets
+import re
 from typing import Final, Literal, TypeAlias
 
 from gateway_core import Credential
@@ -20,17 +20,13 @@ __all__ = [
     "api_headers",
     "api_region",
     "at_region",
-    "auth_agent",
     "credential_kind",
     "is_builder",
     "is_region",
-    "machine_id",
     "needs_profile",
-    "new_machine",
     "profile_arn",
     "profile_region",
     "sso_region",
-    "user_agents",
 ]
 
 Kind: TypeAlias = Literal["social", "idc", "external_idp", "api_key"]
@@ -45,9 +41,9 @@ SOCIAL_PROFILE: Final = "arn:aws:codewhisperer:us-east-1:699475941385:profile/EH
 """The profile that everyone with a social login shares, for logins that do not name theirs."""
 
 _HOME: Final = "us-east-1"
-_ALLOWED: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
-_SDK: Final = "1.0.34"
-_NODE: Final = "22.21.1"
+# The names of AWS and nothing looser: `oidc.s3.amazonaws.com` may be anybody's.
+_REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-\d{1,2}")
+_ARN: Final = re.compile(r"arn:aws[a-z-]*:codewhisperer:([a-z0-9-]+):\d{12}:profile/[\w-]+", re.A)
 
 
 def credential_kind(credential: Credential) -> Kind:
@@ -101,9 +97,9 @@ def profile_arn(
 
 
 def profile_region(arn: str | None) -> str | None:
-    """The region in a profile's name, which is the region of the service."""
-    parts = (arn or "").split(":")
-    return parts[3] if len(parts) > 5 and is_region(parts[3]) else None
+    """The region in a profile's name, which is the region of the service; None for what is none."""
+    found = _ARN.fullmatch(arn or "")
+    return found[1] if found and is_region(found[1]) else None
 
 
 def api_region(credential: Credential | None, settings: KiroSettings) -> str:
@@ -129,23 +125,12 @@ def sso_region(credential: Credential) -> str:
 
 def is_region(text: str) -> bool:
     """Whether the text may become part of a host name."""
-    return 0 < len(text) <= 32 and _ALLOWED.issuperset(text)
+    return _REGION.fullmatch(text) is not None
 
 
 def at_region(template: str, region: str) -> str:
     """An address of the settings in a region."""
     return template.replace("{region}", region)
-
-
-def new_machine() -> str:
-    """A fresh random id for a login, which it keeps for as long as it is renewed."""
-    return secrets.token_hex(16)
-
-
-def machine_id(credential: Credential) -> str:
-    """64 hex digits that stay the same while tokens change."""
-    seed = credential.extra.get("machine") or credential.account
-    return hashlib.sha256(f"gateway-kiro {seed}".encode()).hexdigest()
 
 
 def account_scope(credential: Credential, model: str) -> str:
@@ -155,27 +140,12 @@ def account_scope(credential: Credential, model: str) -> str:
     return hashlib.sha256(f"{credential.account}\n{model}".encode()).hexdigest()[:12]
 
 
-def auth_agent(settings: KiroSettings, machine: str) -> str:
-    """The User-Agent header for the login host."""
-    return settings.user_agent or f"KiroIDE-{settings.ide_version}-{machine}"
-
-
-def user_agents(settings: KiroSettings, machine: str, api: str) -> dict[str, str]:
-    """`user-agent` and `x-amz-user-agent` for the service. api: which of its parts is asked."""
-    tail = f"KiroIDE-{settings.ide_version}-{machine}"
-    full = (
-        f"aws-sdk-js/{_SDK} ua/2.1 os/{settings.system} lang/js md/nodejs#{_NODE} "
-        f"api/{api}#{_SDK} m/E {tail}"
-    )
-    short = settings.user_agent or f"aws-sdk-js/{_SDK} {tail}"
-    return {"user-agent": settings.user_agent or full, "x-amz-user-agent": short}
-
-
-def api_headers(credential: Credential, settings: KiroSettings, api: str) -> dict[str, str]:
+def api_headers(credential: Credential, settings: KiroSettings) -> dict[str, str]:
     """Headers of every request in the name of an account."""
     headers = {
         "authorization": f"Bearer {credential.access_token.get_secret_value()}",
-        **user_agents(settings, machine_id(credential), api),
+        "user-agent": settings.agent,
+        "x-amz-user-agent": settings.agent,
     }
     match credential_kind(credential):
         case "api_key":

@@ -14,7 +14,7 @@ from gateway_core import Credential, LoginRequired
 from gateway_kiro.cli_store import cli_places, is_cli_store, read_cli, write_cli
 from gateway_kiro.documents import same_login
 from gateway_kiro.ide_store import ide_place, read_ide, write_ide
-from gateway_kiro.identity import credential_kind, is_builder, new_machine
+from gateway_kiro.identity import credential_kind, is_builder
 
 __all__ = ["import_login", "is_shared", "read_owner", "write_back"]
 
@@ -71,12 +71,12 @@ def write_back(before: Credential, after: Credential) -> None:
             write_cli(path, before, after)
         else:
             write_ide(path, before, after)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # texts that cannot be encoded are the latter
         _log.warning(
             "the renewed login was not written to %s (%s): the Kiro program it belongs to may have "
             "to log in again",
             path,
-            error.strerror,
+            getattr(error, "strerror", None) or type(error).__name__,
         )
 
 
@@ -99,8 +99,7 @@ def _from_file(path: Path) -> Credential:
     except OSError as error:
         problem = f"cannot read {path}: {error.strerror}"
     else:
-        extra = {**credential.extra, "machine": new_machine()}
-        return credential.model_copy(update={"extra": extra, "label": _label(credential)})
+        return credential.model_copy(update={"label": _label(credential)})
     raise LoginRequired(problem)
 
 

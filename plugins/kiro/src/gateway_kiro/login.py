@@ -22,7 +22,8 @@ from gateway_core.credentials.oauth import (
     token_response,
 )
 from gateway_core.credentials.prompt import is_headless
-from gateway_kiro.identity import at_region, auth_agent, is_region, new_machine
+from gateway_core.errors import UpstreamFailed
+from gateway_kiro.identity import at_region, is_region
 from gateway_kiro.logins import identified, new_credential
 from gateway_kiro.oidc import device_login, normal_start_url
 from gateway_kiro.settings import BUILDER_START_URL, KiroSettings
@@ -146,11 +147,8 @@ async def _portal(
     option = _option(callback.query)
     if callback.code is None or option in _AT_AWS:
         return await _at_aws(prompt, http, settings, callback.query)
-    machine = new_machine()
-    tokens = await _exchange(http, settings, callback, listener.origin, pkce.verifier, machine)
-    return new_credential(
-        "social", tokens, {"provider": _SOCIAL[option], "auth_region": _HOME, "machine": machine}
-    )
+    tokens = await _exchange(http, settings, callback, listener.origin, pkce.verifier)
+    return new_credential("social", tokens, {"provider": _SOCIAL[option], "auth_region": _HOME})
 
 
 def _completes(query: "Mapping[str, str]") -> bool:
@@ -171,7 +169,6 @@ async def _exchange(
     callback: Callback,
     origin: str,
     verifier: SecretStr,
-    machine: str,
 ) -> TokenResponse:
     """Exchange the code, which a failing exchange spends as well."""
     path = callback.path if len(callback.path) > 1 else _CALLBACK
@@ -182,11 +179,13 @@ async def _exchange(
         "redirect_uri": f"{origin}{path}?login_option={_option(callback.query)}",
     }
     url = f"{at_region(settings.auth_url, _HOME)}/oauth/token"
-    headers = {"User-Agent": auth_agent(settings, machine)}
+    headers = {"User-Agent": settings.agent}
     answer = await post(http, url, fields, encoding="json", headers=headers)
     if not answer.ok:
         failure = answer.failure("Kiro did not accept the login")
-        raise LoginRequired(f"{failure.message}; start again", code=answer.error)
+        if isinstance(failure, UpstreamFailed) and answer.status < 500:
+            raise LoginRequired(f"{failure.message}; start again", code=answer.error)
+        raise failure
     return token_response(answer)
 
 
@@ -214,8 +213,7 @@ async def _social_device(
     prompt: LoginPrompt, http: "httpx.AsyncClient", settings: KiroSettings, way: str
 ) -> Credential:
     start = f"{at_region(settings.auth_url, _HOME)}/oauth/device"
-    machine = new_machine()
-    headers = {"User-Agent": auth_agent(settings, machine)}
+    headers = {"User-Agent": settings.agent}
     wanted = {"clientId": _CLIENT, "loginProvider": _SOCIAL[way]}
     answer = await post(http, f"{start}/authorization", wanted, encoding="json", headers=headers)
     if not answer.ok:
@@ -228,9 +226,7 @@ async def _social_device(
         return _judge(await post(http, f"{start}/poll", fields, encoding="json", headers=headers))
 
     tokens = await poll(attempt, interval=code.interval or 5.0, timeout=code.expires_in or 300.0)
-    return new_credential(
-        "social", tokens, {"provider": _SOCIAL[way], "auth_region": _HOME, "machine": machine}
-    )
+    return new_credential("social", tokens, {"provider": _SOCIAL[way], "auth_region": _HOME})
 
 
 def _device_code(body: JsonObject) -> DeviceCode:

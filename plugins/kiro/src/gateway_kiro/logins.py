@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
-from gateway_core import Credential, GatewayError, UpstreamProtocol
+from gateway_core import Credential, GatewayError, LoginRequired, Unauthorized, UpstreamProtocol
 from gateway_core.credentials.oauth import TokenResponse
 from gateway_kiro.account import whose
 from gateway_kiro.control import resolve_profile, usage_limits
-from gateway_kiro.identity import Kind, new_machine, profile_region
+from gateway_kiro.identity import Kind, credential_kind, profile_region
 from gateway_kiro.settings import KiroSettings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def new_credential(
     """
     if tokens.access_token is None:
         raise UpstreamProtocol("the login was granted without an access token; start again")
-    extra = {"kind": kind, "machine": new_machine(), **_profile(tokens), **facts}
+    extra = {"kind": kind, **_profile(tokens), **facts}
     mark = (tokens.refresh_token or tokens.access_token).get_secret_value()
     digest = hashlib.sha256(f"gateway-kiro {mark}".encode()).hexdigest()[:12]
     return Credential(
@@ -86,12 +86,15 @@ async def identified(
 ) -> Credential:
     """The credential of a new login with its profile and its owner, as far as the service tells.
 
-    A login is not lost because a question about it was not answered.
+    A login is not lost because a question about it was not answered. Raises `LoginRequired` for an
+    API key that the service refuses: it may have been mistyped.
     """
     try:
         credential = await resolve_profile(credential, http, settings)
         id, email = whose(await usage_limits(credential, http, settings))
     except GatewayError as error:
+        if isinstance(error, Unauthorized) and credential_kind(credential) == "api_key":
+            raise LoginRequired("Kiro refused the API key; check it, and start again") from error
         _log.info("the owner of the new Kiro login is not known: %s", error.message)
         return credential
     update = {"account": id or email or credential.account, "label": email}

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from gateway_core import Credential, GatewayError, JsonObject, LoginPrompt, LoginRequired
+from gateway_core import Credential, JsonObject, LoginPrompt, LoginRequired
 from gateway_core.credentials.device import (
     DEVICE_GRANT,
     DeviceCode,
@@ -58,10 +58,6 @@ _REGIONS: Final = (
     "us-west-2",
 )
 _HOSTS: Final = ("awsapps.com", "amazonaws.com", "aws.amazon.com", "app.aws")
-_HEADERS: Final = {
-    "User-Agent": "aws-sdk-js/3.980.0 ua/2.1 lang/js api/sso-oidc#3.980.0 m/E KiroIDE",
-    "x-amz-user-agent": "aws-sdk-js/3.980.0 KiroIDE",
-}
 
 
 @dataclass(slots=True, frozen=True)
@@ -162,29 +158,31 @@ async def _start(
     http: "httpx.AsyncClient",
     settings: KiroSettings,
     start_url: str,
-    regions: tuple[str | None, ...],
+    regions: tuple[str, ...],
 ) -> tuple[_Client, DeviceCode]:
-    """A registration and a code of the first region that knows the start URL."""
-    problem: GatewayError | None = None
-    for region in filter(None, regions):
-        try:
-            client = await _register(http, settings, region)
-            fields = {
-                "clientId": client.id,
-                "clientSecret": client.secret.get_secret_value(),
-                "startUrl": start_url,
-            }
-            answer = await _post(http, settings, region, "device_authorization", fields)
-            if not answer.ok:
-                raise answer.failure("the login could not be started")
+    """A registration and a code of the first region that knows the start URL.
+
+    Raises `LoginRequired` when none does, and another `GatewayError` at the first trouble of AWS.
+    """
+    told = "no region to ask"
+    for region in regions:
+        client = await _register(http, settings, region)
+        fields = {
+            "clientId": client.id,
+            "clientSecret": client.secret.get_secret_value(),
+            "startUrl": start_url,
+        }
+        answer = await _post(http, settings, region, "device_authorization", fields)
+        if answer.ok:
             return client, read_model(DeviceCode, answer.body, "the answer of AWS")
-        except GatewayError as error:
-            problem = error
-    told = problem.message if problem else "no region to ask"
+        failure = answer.failure("the login could not be started")
+        if not isinstance(failure, UpstreamFailed) or answer.status >= 500:
+            raise failure
+        told = failure.message
     raise LoginRequired(
-        f"AWS does not know the start URL {start_url} ({told}); check it, and set "
+        f"AWS does not know the start URL ({told}); check it, and set "
         "providers.kiro.sso_region if your organisation told you a region"
-    ) from problem
+    )
 
 
 async def _register(http: "httpx.AsyncClient", settings: KiroSettings, region: str) -> _Client:
@@ -208,7 +206,7 @@ async def _post(
     http: "httpx.AsyncClient", settings: KiroSettings, region: str, path: str, fields: JsonObject
 ) -> OAuthAnswer:
     url = f"{at_region(settings.oidc_url, region)}/{path}"
-    return await post(http, url, fields, encoding="json", headers=_HEADERS)
+    return await post(http, url, fields, encoding="json", headers={"User-Agent": settings.agent})
 
 
 def _judge(answer: OAuthAnswer) -> TokenResponse | Pending:

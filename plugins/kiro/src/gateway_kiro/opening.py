@@ -29,6 +29,7 @@ from gateway_kiro.control import resolve_profile
 from gateway_kiro.endpoints import Form, generate_call, mcp_call
 from gateway_kiro.errors import (
     Failure,
+    concerns_account,
     error_of,
     is_auth,
     is_profile,
@@ -37,7 +38,7 @@ from gateway_kiro.errors import (
     is_wrong_endpoint,
     read_failure,
 )
-from gateway_kiro.identity import is_builder, needs_profile
+from gateway_kiro.identity import needs_profile
 from gateway_kiro.rounds import SearchingStream, play_rounds
 from gateway_kiro.tools import with_strict_schemas
 
@@ -92,7 +93,7 @@ class Opener:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._pauses: dict[str, _Pause] = {}
-        self._profiles: dict[str, str] = {}
+        self._learned: dict[str, dict[str, str]] = {}
 
     def note(self, account: str, failure: Failure) -> None:
         """Learn from a failure of an account."""
@@ -114,7 +115,7 @@ class Opener:
         async with AsyncExitStack() as stack:
             if state.search is not None and state.search.query is not None:
                 if credential is not state.credential:
-                    url, headers = mcp_call(credential, state.settings)
+                    url, headers = mcp_call(credential, state.settings, attempt.form)
                     call = replace(call, url=url, headers=headers)
                 yield await _searched(call, transport, stack)
                 return
@@ -156,11 +157,11 @@ class Opener:
     ) -> Credential:
         """The credential with the profile that it needs and does not name."""
         credential = state.credential
-        known = self._profiles.get(credential.account)
+        known = self._learned.get(credential.account)
         if known is not None and not state.settings.profile_arn:
-            if known == credential.extra.get("profile_arn"):
+            if known.items() <= credential.extra.items():
                 return credential
-            return _named(credential, known)
+            return credential.model_copy(update={"extra": {**credential.extra, **known}})
         if needs_profile(credential, state.settings):
             return await self._asked_anew(attempt, transport) or credential
         return credential
@@ -173,9 +174,7 @@ class Opener:
                 try:
                     stream = await trial.enter_async_context(transport.stream(attempt.call))
                 except UpstreamFailed as error:
-                    # It was never asked: only then is asking elsewhere no second try.
-                    unreachable = isinstance(error.__cause__, OSError)
-                    if not (unreachable and _mend_endpoint(attempt)):
+                    if not (_was_never_asked(error) and _mend_endpoint(attempt)):
                         raise
                     continue
                 if 200 <= stream.status < 300:
@@ -197,7 +196,8 @@ class Opener:
                 _set_body(attempt, body)
                 return True
             return False
-        if is_profile(failure) and not is_auth(failure):
+        unknown = failure.reason == "REQUEST_BODY_INVALID"  # said of profiles that are gone, too
+        if (is_profile(failure) or unknown) and not is_auth(failure):
             return await self._mend_profile(attempt, transport)
         return False
 
@@ -227,11 +227,11 @@ class Opener:
         except GatewayError as error:
             _log.warning("the profile of the Kiro login is not known: %s", error.message)
             return None
-        arn = resolved.extra.get("profile_arn")
-        if arn is not None and arn != extra.get("profile_arn"):
-            self._profiles[credential.account] = arn
-            return resolved
-        return resolved if is_builder(resolved) else None
+        learned = dict(resolved.extra.items() - extra.items())
+        if not learned:
+            return None
+        self._learned[credential.account] = learned
+        return resolved
 
 
 async def _searched(
@@ -241,14 +241,21 @@ async def _searched(
     that was refused.
     """
     stream = await stack.enter_async_context(transport.stream(call))
-    if 200 <= stream.status < 300:
-        return stream
     body = await read_body(stream)
+    if 200 <= stream.status < 300:
+        return _Read(stream.status, stream.headers, body)
     failure = read_failure(stream.status, stream.headers, body)
-    if is_auth(failure) or is_suspension(failure) or is_throttling(failure):
+    if concerns_account(failure):
         return _Read(stream.status, stream.headers, body)
     _log.warning("a web search was refused with status %d", stream.status)
     return _Read(200, stream.headers, b'{"error":{}}')
+
+
+def _was_never_asked(error: GatewayError) -> bool:
+    """Whether there was no connection: only then is asking elsewhere no second try."""
+    from aiohttp import ClientConnectorError  # here, as only who raised it needs it loaded
+
+    return isinstance(error.__cause__, ClientConnectorError)
 
 
 def _mend_endpoint(attempt: _Attempt) -> bool:
@@ -271,7 +278,3 @@ def _set_body(attempt: _Attempt, body: dict[str, object]) -> None:
     state: CallState = attempt.call.state
     url, headers, data = generate_call(body, state.credential, state.settings, attempt.form)
     attempt.call = replace(attempt.call, url=url, headers=headers, body=data)
-
-
-def _named(credential: Credential, arn: str) -> Credential:
-    return credential.model_copy(update={"extra": {**credential.extra, "profile_arn": arn}})

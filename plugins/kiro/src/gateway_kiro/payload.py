@@ -11,6 +11,8 @@ from gateway_kiro.endpoints import encode
 
 __all__ = ["first_that_fits", "weight"]
 
+_STEPS = 5  # of what is allowed, a step goes at once
+
 
 def weight(data: bytes, messages: Sequence[JsonObject]) -> int:
     """Bytes of a request without its images, which the service does not count."""
@@ -21,13 +23,20 @@ def first_that_fits(messages: Sequence[JsonObject], size: int, limit: int) -> in
     """How many of the oldest messages must go for the rest to fit; None when that cannot be.
 
     Only whole turns go: what is left begins with something the user said, not with results of
-    tools. messages: the history and the current message. size: of the whole request.
+    tools. As much goes at once as makes room for several turns, which then begin the same: the
+    service remembers beginnings. messages: the history and the current message. size: of the whole
+    request.
     """
+    step = limit // _STEPS or 1
+    wanted = -(-(size - limit) // step) * step
+    gone, least = 0, None
     for index, message in enumerate(messages):
-        if index and _begins_turn(message) and size <= limit:
-            return index
-        size -= len(encode(message)) - _images(message) + 1
-    return None
+        if index and _begins_turn(message) and size - gone <= limit:
+            least = least or index
+            if gone >= wanted:
+                return index
+        gone += len(encode(message)) - _images(message) + 1
+    return least
 
 
 def _begins_turn(message: JsonObject) -> bool:

@@ -71,7 +71,7 @@ class KiroProvider:
             capabilities=CAPABILITIES,
             hosts=(
                 "app.kiro.dev",
-                "prod.us-east-1.auth.desktop.kiro.dev",
+                "prod.*.auth.desktop.kiro.dev",
                 "oidc.*.amazonaws.com",
                 "runtime.*.kiro.dev",
                 "management.*.kiro.dev",

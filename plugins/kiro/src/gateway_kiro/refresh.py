@@ -14,7 +14,7 @@ from gateway_core.credentials.oauth import TokenResponse, post, refresh_token, t
 from gateway_core.http_errors import translate_http_errors
 from gateway_kiro import oidc
 from gateway_kiro.control import resolve_profile
-from gateway_kiro.identity import at_region, auth_agent, credential_kind, is_region, machine_id
+from gateway_kiro.identity import at_region, credential_kind, is_region
 from gateway_kiro.importer import is_shared, read_owner, write_back
 from gateway_kiro.logins import refresh_time, renewed_with
 from gateway_kiro.settings import KiroSettings
@@ -72,7 +72,7 @@ async def _renew_social(
     url = at_region(settings.auth_url, region if is_region(region) else _HOME)
     headers = {
         "Accept": "application/json, text/plain, */*",
-        "User-Agent": auth_agent(settings, machine_id(credential)),
+        "User-Agent": settings.agent,
     }
     fields = {"refreshToken": token.get_secret_value()}
     answer = await post(http, f"{url}/refreshToken", fields, encoding="json", headers=headers)
@@ -150,12 +150,11 @@ def _is_newer(theirs: Credential, ours: Credential) -> bool:
 
 
 def _adopted(ours: Credential, theirs: Credential) -> Credential:
-    kept = {key: ours.extra[key] for key in ("machine",) if key in ours.extra}
     return theirs.model_copy(
         update={
             "account": ours.account,
             "label": ours.label,
-            "extra": {**ours.extra, **theirs.extra, **kept},
+            "extra": {**ours.extra, **theirs.extra},
             "refresh_at": refresh_time(theirs.expires_at),
         }
     )

@@ -67,7 +67,7 @@ def _pair(entries: list[Entry]) -> None:
     A use without a result gets one that says so; a result without a use becomes text, for what it
     says may still matter. Ids that come twice are told apart.
     """
-    used: set[str] = set()
+    used: dict[str, int] = {}
     waiting: dict[str, list[str]] = {}
     for entry in entries:
         if entry.role == "assistant":
@@ -98,13 +98,14 @@ def _answer(entry: Entry, waiting: dict[str, list[str]]) -> None:
     entry.texts[:0] = orphans
 
 
-def _unused(id: str, used: set[str]) -> str:
+def _unused(id: str, used: dict[str, int]) -> str:
     """The id, with a number when the conversation has it already: some services count anew in every
-    turn.
+    turn. used: ids, and the highest number that each of them was given.
     """
-    number, unused = 1, id
+    number, unused = used.get(id, 0), id
     while unused in used:
         number += 1
-        unused = f"{id[:58]}_{number}"
-    used.add(unused)
+        unused = f"{id[:58]}_{number + 1}"
+    used[unused] = 0
+    used[id] = number
     return unused

@@ -33,7 +33,7 @@ from gateway_kiro.repair import content_of, repaired
 from gateway_kiro.search import direct_query, search_request
 from gateway_kiro.settings import KiroSettings
 from gateway_kiro.state import CallState, SearchPlan
-from gateway_kiro.tools import ToolSet, has_web_search, read_tools
+from gateway_kiro.tools import SEARCH_TOOL, ToolSet, has_web_search, read_tools
 
 __all__ = ["translate"]
 
@@ -51,7 +51,7 @@ def translate(
     if credential is None:
         raise LoginRequired("no Kiro account: run `gateway login kiro`")
     model = find_model(route)
-    query = direct_query(request)
+    query = direct_query(request) if settings.search_rounds else None
     if query is not None:
         return _search_call(request, query, model, credential, settings)
     return _Translation(request, route, model, credential, settings).call()
@@ -65,7 +65,7 @@ def _search_call(
     settings: KiroSettings,
 ) -> UpstreamCall:
     """The turn is one search, which needs no model."""
-    url, headers = mcp_call(credential, settings)
+    url, headers = mcp_call(credential, settings, settings.endpoint)
     plan = _plan(request, query=query)
     state = CallState(credential, settings, model.id, format=request.source.format, search=plan)
     return UpstreamCall("POST", url, headers, search_request(query), state=state)
@@ -108,7 +108,7 @@ class _Translation:
         head = self._head(instructions, offered, thinking)
         conversation = self._conversation_id(instructions, said)
         notices = [thinking.notice] if thinking.notice else []
-        notices += self._notices()
+        notices += self._notices(offered)
         wire, trimmed = self._fitting(_Parts(entries, offered, head, conversation, thinking.fields))
         if trimmed:
             notices.append(
@@ -152,7 +152,7 @@ class _Translation:
             texts.append(told)
         return thinking.prefix + "".join(f"{text}\n\n" for text in texts)
 
-    def _notices(self) -> list[Notice]:
+    def _notices(self, offered: ToolSet) -> list[Notice]:
         notices = []
         request = self.request
         if request.tool_choice.parallel is False and request.tools:
@@ -170,13 +170,14 @@ class _Translation:
                     "words",
                 )
             )
-        if has_web_search(request.tools) and self.settings.search_rounds == 0:
-            notices.append(
-                Notice(
-                    "dropped_hosted_tool",
-                    "the web search is switched off: providers.kiro.search_rounds is 0",
-                )
+        unasked = offered.search is None and request.tool_choice.mode != "none"
+        if unasked and has_web_search(request.tools):
+            why = (
+                f"another tool is called {SEARCH_TOOL!r}"
+                if self.settings.search_rounds
+                else "providers.kiro.search_rounds is 0"
             )
+            notices.append(Notice("dropped_hosted_tool", f"Kiro's web search was left out: {why}"))
         return notices
 
     def _conversation_id(self, instructions: list[str], said: list[Entry]) -> str:

@@ -13,11 +13,12 @@ from gateway_core.http import Transport, read_body
 from gateway_core.json import dumps, loads_object
 from gateway_kiro.calls import CompleteCall, ToolCalls
 from gateway_kiro.endpoints import Form, generate_call, mcp_call
-from gateway_kiro.errors import Failure, error_of, read_failure
+from gateway_kiro.errors import Failure, concerns_account, error_of, read_failure
 from gateway_kiro.eventstream import Message, MessageReader, encode_message
 from gateway_kiro.repair import RESULTS_ATTACHED
 from gateway_kiro.search import (
     FAILED,
+    TOO_MANY,
     SearchOutcome,
     outcome_text,
     read_outcome,
@@ -30,7 +31,6 @@ from gateway_kiro.tags import TagSplitter
 __all__ = ["SearchingStream", "play_rounds"]
 
 _log = logging.getLogger(__name__)
-_TOO_MANY = "max_uses_exceeded"
 
 
 @dataclass(slots=True)
@@ -58,29 +58,31 @@ async def play_rounds(
 ) -> AsyncGenerator[bytes, None]:
     """The answer to `call`, which `first` has begun, and those to the rounds after its searches.
 
-    form: in which the first was asked. on_failure: told of a round that was refused. Raises the
-    `GatewayError` of such a round.
+    A model that has no search left is told so, and has one more round to answer in. form: in which
+    the first was asked. on_failure: told of a round that was refused, and of a search that was
+    refused to the account. Raises the `GatewayError` of these.
     """
     state: CallState = call.state
     plan = state.search
     assert plan is not None
-    searched = 0
+    searched, told_enough = 0, False
     heard = _Round(state)
     async for data in first:
         heard.feed(data)
         yield data
     while searches := heard.end(plan.tool):
         outcomes = []
-        exhausted = searched >= plan.rounds
+        last = told_enough
         for asked in searches:
             if searched < plan.rounds:
                 searched += 1
-                outcome = await _search(_query_of(asked), state, plan, transport)
+                outcome = await _search(_query_of(asked), state, form, transport, on_failure)
             else:
-                outcome = SearchOutcome(_query_of(asked), error=_TOO_MANY)
+                told_enough = True
+                outcome = SearchOutcome(_query_of(asked), error=TOO_MANY)
             outcomes.append(outcome)
             yield _told(asked.id, outcome)
-        if heard.waits_for_client or exhausted:
+        if heard.waits_for_client or last:
             return
         call = _next_call(call, heard, outcomes, form)
         heard = _Round(state)
@@ -98,10 +100,10 @@ class _Round:
     """What the model said in one round, as far as the next one must repeat it."""
 
     def __init__(self, state: CallState) -> None:
-        self.text = ""
         self.calls: list[CompleteCall] = []
         self.waits_for_client = False
-        self._thought = ""
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
         self._signature = ""
         self._redacted = ""
         self._reader = MessageReader()
@@ -126,18 +128,24 @@ class _Round:
         if self._open.cut is not None:
             return []
         if self._splitter is not None:
-            self.text += "".join(text for kind, text in self._splitter.flush() if kind == "text")
+            self._texts += [text for kind, text in self._splitter.flush() if kind == "text"]
         searches = [call for call in self.calls if call.name == tool]
         self.waits_for_client = len(searches) < len(self.calls)
         return searches
+
+    @property
+    def text(self) -> str:
+        """The words of the round."""
+        return "".join(self._texts)
 
     @property
     def reasoning(self) -> JsonObject | None:
         """The thought of the round, which the service wants back beside its calls."""
         if self._redacted:
             return {"redactedContent": self._redacted}
-        if self._thought and self._signature:
-            told = {"text": self._thought, "signature": self._signature}
+        thought = "".join(self._thoughts)
+        if thought and self._signature:
+            told = {"text": thought, "signature": self._signature}
             return {"reasoningText": told}
         return None
 
@@ -155,15 +163,15 @@ class _Round:
         elif kind in ("assistantResponseEvent", "codeEvent"):
             self._said(_text(payload, "content"))
         elif kind == "reasoningContentEvent":
-            self._thought += _text(payload, "text")
+            self._thoughts.append(_text(payload, "text"))
             self._signature = _text(payload, "signature") or self._signature
             self._redacted = _text(payload, "redactedContent") or self._redacted
 
     def _said(self, text: str) -> None:
         if self._splitter is None:
-            self.text += text
+            self._texts.append(text)
         else:
-            self.text += "".join(part for kind, part in self._splitter.feed(text) if kind == "text")
+            self._texts += [part for kind, part in self._splitter.feed(text) if kind == "text"]
 
 
 def _text(payload: JsonObject, key: str) -> str:
@@ -172,19 +180,30 @@ def _text(payload: JsonObject, key: str) -> str:
 
 
 async def _search(
-    query: str, state: CallState, plan: SearchPlan, transport: Transport
+    query: str,
+    state: CallState,
+    form: Form,
+    transport: Transport,
+    on_failure: Callable[[Failure], None],
 ) -> SearchOutcome:
-    """Ask the service to search. One that does not work is an outcome too: the turn goes on."""
-    url, headers = mcp_call(state.credential, state.settings)
+    """Ask the service to search. One that does not work is an outcome too: the turn goes on, unless
+    the account is refused, which would be asked again at once.
+    """
+    url, headers = mcp_call(state.credential, state.settings, form)
     call = UpstreamCall("POST", url, headers, search_request(query))
     try:
         async with transport.stream(call) as stream:
             body = await read_body(stream)
-            if 200 <= stream.status < 300:
-                return read_outcome(query, body, plan)
-            _log.warning("a web search was refused with status %d", stream.status)
     except GatewayError as error:
         _log.warning("a web search did not work: %s", error.message)
+        return SearchOutcome(query, error=FAILED)
+    if 200 <= stream.status < 300:
+        return read_outcome(query, body, state.search or SearchPlan())
+    failure = read_failure(stream.status, stream.headers, body)
+    if concerns_account(failure):
+        on_failure(failure)
+        raise error_of(failure, state)
+    _log.warning("a web search was refused with status %d", stream.status)
     return SearchOutcome(query, error=FAILED)
 
 

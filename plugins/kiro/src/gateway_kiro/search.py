@@ -7,6 +7,7 @@ Who asks the endpoint, and when, is the business of `gateway_kiro.opening` and `
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from gateway_kiro.state import SearchPlan
 
 __all__ = [
     "FAILED",
+    "TOO_MANY",
     "Found",
     "SearchDecoder",
     "SearchOutcome",
@@ -30,9 +32,13 @@ __all__ = [
 FAILED: Final = "unavailable"
 """The error code of a search that did not work, in the words of the Messages API."""
 
+TOO_MANY: Final = "max_uses_exceeded"
+"""The error code of a search beyond those that a turn may have, in the same words."""
+
 _ASKED: Final = "Perform a web search for the query: "
 _LONGEST_QUERY: Final = 1000
 _LONGEST_SNIPPET: Final = 2000
+_MOST_RESULTS: Final = 20
 
 
 @dataclass(slots=True, frozen=True)
@@ -98,7 +104,8 @@ def read_outcome(query: str, body: bytes, plan: SearchPlan) -> SearchOutcome:
     if not isinstance(entries, list):
         return SearchOutcome(query, error=FAILED)
     found = [_found(_object(entry)) for entry in entries]
-    return SearchOutcome(query, tuple(_allowed(filter(None, found), plan)))
+    results = _allowed(filter(None, found), plan)
+    return SearchOutcome(query, tuple(islice(results, _MOST_RESULTS)))
 
 
 def hosted_call(outcome: SearchOutcome, id: str) -> HostedCall:
@@ -113,6 +120,8 @@ def hosted_call(outcome: SearchOutcome, id: str) -> HostedCall:
 
 def outcome_text(outcome: SearchOutcome) -> str:
     """The results in words, for a model or a person."""
+    if outcome.error == TOO_MANY:
+        return "There are no more searches in this turn: answer with what is known."
     if outcome.error:
         return "The web search did not work."
     if not outcome.results:

@@ -11,6 +11,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from gateway_core import __version__
+
 __all__ = ["BUILDER_START_URL", "PAYLOAD_LIMIT", "KiroSettings"]
 
 PAYLOAD_LIMIT: Final = 1_200_000
@@ -18,8 +20,6 @@ PAYLOAD_LIMIT: Final = 1_200_000
 
 BUILDER_START_URL: Final = "https://view.awsapps.com/start"
 """Where everyone with an AWS Builder ID signs in."""
-
-_SYSTEMS: Final = {"Darwin": "darwin", "Windows": "win32"}
 
 
 def _check_url(value: str) -> str:
@@ -127,11 +127,8 @@ class KiroSettings(BaseModel):
     write_back: bool = Field(
         default=True, description="give renewed tokens to the program a login was imported from"
     )
-    ide_version: _Header = Field(
-        default="0.11.107", description="version of the Kiro IDE in the User-Agent header"
-    )
     user_agent: _Header | None = Field(
-        default=None, description="User-Agent header; made from ide_version and system when not set"
+        default=None, description="User-Agent header; our own name and version when not set"
     )
     thinking: Literal["tags", "off"] = Field(
         default="tags",
@@ -152,8 +149,9 @@ class KiroSettings(BaseModel):
     )
 
     @property
-    def system(self) -> str:
-        """The operating system as the User-Agent header tells it."""
-        name = _SYSTEMS.get(platform.system(), "linux")
-        version = platform.release().partition("-")[0] or "0"
-        return f"{name}#{version}"
+    def agent(self) -> str:
+        """The User-Agent header."""
+        if self.user_agent is not None:
+            return self.user_agent
+        system = f"{platform.system()} {platform.release()}; {platform.machine()}"
+        return f"gateway-kiro/{__version__} ({system})"

@@ -286,8 +286,8 @@ class KiroDecoder:
         self._broke_off(failure_in_stream(name, payload))
 
     def _invalid_state(self, payload: JsonObject) -> None:
-        told = payload.get("message") or payload.get("reason") or "no reason given"
-        self._fail(UpstreamProtocol(f"Kiro is in an invalid state: {told}"))
+        failure = failure_in_stream("InvalidStateEvent", payload)
+        self._fail(UpstreamProtocol(f"Kiro is in an invalid state: {error_of(failure).message}"))
 
     def _error(self, payload: JsonObject) -> None:
         self._broke_off(failure_in_stream("InternalServerException", payload))

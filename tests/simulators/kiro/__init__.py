@@ -1,0 +1,1 @@
+"""A simulator of AWS Kiro: its portal, its login services, and the service that answers."""
