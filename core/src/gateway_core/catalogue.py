@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -21,6 +22,9 @@ from gateway_core.errors import UpstreamTimeout
 from gateway_core.http import Transports
 from gateway_core.provider import Model
 from gateway_core.relay import Relay
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["MAX_AGE_SECONDS", "REFRESH_SECONDS", "STATIC_SECONDS", "Catalogue"]
 
@@ -40,6 +44,22 @@ class _Remembered:
 
 
 _remembered = TypeAdapter(_Remembered)
+
+
+class _NoNetwork:
+    """Stands in for a transport: who merely serves without a login, too, is not asked at a start
+    by everybody who has it installed.
+    """
+
+    @property
+    def http(self) -> "httpx.AsyncClient":
+        """A client that reaches nobody."""
+        import httpx
+
+        def refuse(request: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError("nobody is asked yet", request=request)
+
+        return httpx.AsyncClient(transport=httpx.MockTransport(refuse), trust_env=False)
 
 
 class Catalogue:
@@ -70,6 +90,10 @@ class Catalogue:
         age = self.age(provider)
         return age is None or age > MAX_AGE_SECONDS
 
+    def outdate(self, provider: str) -> None:
+        """A refresh is due, whatever the age of the list: a login came or went."""
+        self._fetched_at.pop(provider, None)
+
     async def load(self) -> None:
         """Fill the lists without needing a network. A provider that fails is left with none."""
         await asyncio.gather(*(self._load(id, relay) for id, relay in self._relays.items()))
@@ -95,11 +119,13 @@ class Catalogue:
         remembered = await asyncio.to_thread(self._recall, id)
         if remembered is not None and relay.info.login != "none":
             self._models[id] = remembered.models
-            self._fetched_at[id] = remembered.fetched_at
+            if not relay.info.login_optional:  # else it may be what is there without the login
+                self._fetched_at[id] = remembered.fetched_at
             return
         try:
             async with asyncio.timeout(STATIC_SECONDS):
-                transport = self._transports.get(id, None)
+                optional = relay.info.login_optional
+                transport = _NoNetwork() if optional else self._transports.get(id, None)
                 self._models[id] = list(await relay.models(None, transport))
         except Exception as error:
             reason = str(error) or type(error).__name__

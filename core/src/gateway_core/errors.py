@@ -97,6 +97,12 @@ class GatewayError(Exception):
         self.code = code
         self.upstream = upstream
 
+    def retold(self, kind: "type[GatewayError]", hint: str | None = None) -> "GatewayError":
+        """The same as another kind, with a hint for people behind its message."""
+        message = f"{self.message} ({hint})" if hint else self.message
+        facts = {name: value for name, value in vars(self).items() if name != "message"}
+        return kind(message, **facts)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, GatewayError):
             return NotImplemented

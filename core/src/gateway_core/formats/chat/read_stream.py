@@ -28,8 +28,9 @@ class StreamReader:
     Text, reasoning (`reasoning_details`, `reasoning` or `reasoning_content`: the first that is
     there, never two), refusals, calls, pictures, citations. Usage is taken wherever it stands, and
     the last one counts. The answer ends at `[DONE]` or with the stream, so that usage after the
-    finish reason is kept; a stream that breaks off before its finish reason is a `Fail`. Comments
-    are life signs: a read that held nothing else gives a `Tick`, once the answer has begun.
+    finish reason is kept; a stream that breaks off before its finish reason is a `Fail`, and so is
+    one that stops without a word, which clients would take for silence. Comments are life signs: a
+    read that held nothing else gives a `Tick`, once the answer has begun.
 
     issuer: the provider that reasoning seals go back to. read_error: what a chunk with an `error`
     means. show_reasoning: False drops the thoughts, for clients that switched thinking off where
@@ -250,6 +251,10 @@ class StreamReader:
         reason = stop_reason(self._finish)
         if self._refused and reason == "stop":
             reason = "refusal"
+        if reason == "stop" and not self._section:
+            # Free and overloaded models do that; as a failure it is asked again.
+            self._fail(UpstreamProtocol("the model returned an empty answer"))
+            return
         usage = None if self._usage is None else read_usage(self._usage)
         self._parts.end(reason, usage, raw_reason=self._finish)
 

@@ -10,6 +10,7 @@ something else than text; seals on tool calls. A failed tool result begins with 
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from gateway_core.content import (
@@ -28,7 +29,14 @@ from gateway_core.formats.chat.write_body import REASONING_GAP, image_of, tool_c
 from gateway_core.formats.chat.write_content import join_texts, write_content
 from gateway_core.formats.chat.write_tools import write_tool_choice, write_tools
 from gateway_core.json import JsonObject, loads
-from gateway_core.request import OutputSpec, ReasoningSpec, Request, SessionHints
+from gateway_core.request import (
+    OutputSpec,
+    ReasoningSpec,
+    Request,
+    SessionHints,
+    Tool,
+    ToolChoice,
+)
 from gateway_core.seals import replayable
 
 __all__ = ["SESSION_FIELDS", "write_request"]
@@ -49,6 +57,7 @@ def write_request(
     media_in_results: bool = False,
     web_search: bool = False,
     cache_control: bool = False,
+    allowed_tools: bool = True,
     session_fields: Collection[str] = SESSION_FIELDS,
 ) -> JsonObject:
     """The body to send, always streaming and with usage.
@@ -59,6 +68,8 @@ def write_request(
     media_in_results: whether tool messages may hold media; otherwise it follows in a user message.
     web_search: whether the upstream knows `web_search_options`.
     cache_control: keep Anthropic's cache marks, for routers that pass them on.
+    allowed_tools: whether the upstream can be told to choose among some of the tools; otherwise it
+    is offered no others.
     session_fields: which of `SESSION_FIELDS` the upstream knows.
 
     Raises `Unsupported` for content and hosted tools that the upstream cannot take.
@@ -73,9 +84,12 @@ def write_request(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    body |= write_tools(request.tools, web_search=web_search)
+    tools, choice = request.tools, request.tool_choice
+    if not allowed_tools:
+        tools, choice = _only_allowed(tools, choice)
+    body |= write_tools(tools, web_search=web_search)
     if "tools" in body:
-        body |= write_tool_choice(request.tool_choice, request.tools)
+        body |= write_tool_choice(choice, tools)
     sampling = request.sampling
     if sampling.max_output_tokens is not None:
         body[max_tokens_field] = sampling.max_output_tokens
@@ -90,6 +104,15 @@ def write_request(
         body |= _effort(request.reasoning, effort_field)
     body |= _session(request.session, session_fields)
     return body
+
+
+def _only_allowed(tools: list[Tool], choice: ToolChoice) -> tuple[list[Tool], ToolChoice]:
+    """A choice among several tools as a choice among all of fewer tools."""
+    if choice.mode != "tool" or (len(choice.names) == 1 and choice.required_among):
+        return tools, choice
+    allowed = [tool for tool in tools if tool.name in choice.names]
+    mode: Literal["required", "auto"] = "required" if choice.required_among else "auto"
+    return allowed or tools, replace(choice, mode=mode, names=[])
 
 
 class _Messages:

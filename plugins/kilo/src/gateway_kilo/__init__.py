@@ -1,0 +1,1 @@
+"""gateway-kilo: the Kilo gateway, a reseller of many vendors' models, some of them free."""

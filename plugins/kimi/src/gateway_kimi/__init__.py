@@ -1,0 +1,1 @@
+"""gateway-kimi: Kimi Code subscriptions through the API that Kimi's own programs use."""

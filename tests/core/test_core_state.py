@@ -1,0 +1,199 @@
+"""The store of what survives a restart: one private file, shared by processes."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway_core.state import SqliteStore, StateError, StoredResponse
+
+SCRIPT = Path(__file__).parents[1] / "support" / "state_process.py"
+
+
+def stored(id: str, previous: str | None = None, response: bytes = b"{}") -> StoredResponse:
+    return StoredResponse(id, previous, "scripted", "scripted-1", 1, response, b"[]")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "gateway.sqlite3"
+
+
+@pytest.fixture
+async def store(file: Path) -> AsyncIterator[SqliteStore]:
+    store = SqliteStore(file)
+    yield store
+    await store.aclose()
+
+
+def write(file: Path, content: bytes) -> None:
+    """A file that anybody can read."""
+    file.parent.mkdir()
+    file.write_bytes(content)
+    file.chmod(0o644)
+
+
+def size(file: Path) -> int:
+    return sum(path.stat().st_size for path in file.parent.iterdir())
+
+
+async def kept(store: SqliteStore, *ids: str) -> list[str]:
+    """Those of the ids that the store knows."""
+    return [id for id in ids if await store.response(id) is not None]
+
+
+async def test_what_was_put_is_found_after_a_restart(store: SqliteStore, file: Path) -> None:
+    await store.put_response(stored("a", response=b'{"id":"a"}'))
+    await store.aclose()
+    later = SqliteStore(file)
+    assert await later.response("a") == stored("a", response=b'{"id":"a"}')
+    assert await later.response("b") is None
+    await later.aclose()
+
+
+async def test_reading_makes_no_file(store: SqliteStore, file: Path) -> None:
+    assert await store.response("a") is None
+    assert await store.conversation("a", 10, 1000) == []
+    assert await store.delete_response("a") is False
+    assert await store.prune_responses(0, 0) == 0
+    assert not file.parent.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+async def test_only_the_owner_can_read_it(store: SqliteStore, file: Path) -> None:
+    write(file, b"")
+    await store.put_response(stored("a"))
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()]
+    assert modes == [0o600] * 3, "the file, its log and the log's index"
+
+
+async def test_a_conversation_comes_latest_first(store: SqliteStore) -> None:
+    for id, previous in [("a", None), ("b", "a"), ("c", "b"), ("other", None)]:
+        await store.put_response(stored(id, previous))
+    assert [turn.id for turn in await store.conversation("c", 10, 1000)] == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "max_bytes", "ids"),
+    [(10, 1000, ["c", "b"]), (1, 1000, ["c"]), (10, 3, ["c"])],
+    ids=["a hole", "limit", "bytes"],
+)
+async def test_a_conversation_ends_where_it_must(
+    store: SqliteStore, limit: int, max_bytes: int, ids: list[str]
+) -> None:
+    for id, previous in [("b", "a"), ("c", "b")]:
+        await store.put_response(stored(id, previous))
+    assert [turn.id for turn in await store.conversation("c", limit, max_bytes)] == ids
+
+
+async def test_a_conversation_that_runs_in_a_circle_ends(store: SqliteStore) -> None:
+    for id, previous in [("a", "b"), ("b", "a")]:
+        await store.put_response(stored(id, previous))
+    assert [turn.id for turn in await store.conversation("a", 10, 1000)] == ["a", "b"]
+
+
+async def test_what_is_deleted_is_nowhere_in_the_folder(store: SqliteStore, file: Path) -> None:
+    secret = b"a very private prompt " * 500
+    await store.put_response(stored("a", response=secret))
+    assert await store.delete_response("a") is True
+    left = b"".join(path.read_bytes() for path in file.parent.iterdir())
+    assert b"a very private prompt" not in left
+    assert await store.response("a") is None
+
+
+async def test_age_is_counted_from_the_last_use(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.state.sqlite.USE_SECONDS", 0.0)
+    now = 1000.0
+    monkeypatch.setattr("gateway_core.state.sqlite.time.time", lambda: now)
+    for id, previous in [("a", None), ("b", "a"), ("unused", None)]:
+        await store.put_response(stored(id, previous))
+    now = 2000.0
+    await store.conversation("b", 10, 1000)
+    assert await store.prune_responses(1500.0, 10_000) == 1
+    assert await kept(store, "a", "b", "unused") == ["a", "b"]
+
+
+async def test_the_longest_unused_makes_room(store: SqliteStore, file: Path) -> None:
+    for id in ("a", "b", "c"):
+        await store.put_response(stored(id, response=b"x" * 100_000))
+    assert await store.prune_responses(0, 220_000) == 1
+    assert await kept(store, "a", "b", "c") == ["b", "c"]
+    full = size(file)
+    assert await store.prune_responses(0, 0) == 2
+    assert size(file) < full / 2
+
+
+async def test_two_stores_share_a_file(store: SqliteStore, file: Path) -> None:
+    other = SqliteStore(file)
+    puts = [
+        each.put_response(stored(f"{name}{number}"))
+        for number in range(20)
+        for name, each in (("a", store), ("b", other))
+    ]
+    await asyncio.gather(*puts)
+    ids = [f"{name}{number}" for name in "ab" for number in range(20)]
+    assert await kept(store, *ids) == await kept(other, *ids) == ids
+    await other.aclose()
+
+
+async def test_killed_processes_lose_nothing_that_was_put(store: SqliteStore, file: Path) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(sys.executable, SCRIPT, file, prefix, stdout=PIPE)
+        for prefix in "ab"
+    ]
+    said: list[str] = []
+    for process in processes:
+        assert process.stdout is not None
+        said += [(await process.stdout.readline()).decode().strip() for _ in range(20)]
+    for process in processes:
+        process.kill()
+    for process in processes:
+        await process.communicate()
+    assert "" not in said
+    assert await kept(store, *said) == said
+    await store.put_response(stored("after"))
+
+
+@pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\0" * 100])
+async def test_a_damaged_file_is_named_and_can_be_moved_away(
+    store: SqliteStore, file: Path, content: bytes
+) -> None:
+    write(file, content)
+    with pytest.raises(StateError, match=r"gateway\.sqlite3: "):
+        await store.open()
+    with pytest.raises(StateError):
+        await store.response("a")
+    os.unlink(file)
+    await store.put_response(stored("a"))
+    assert await kept(store, "a") == ["a"]
+
+
+async def test_a_folder_that_cannot_be_made_is_named(store: SqliteStore, file: Path) -> None:
+    file.parent.write_text("in the way")
+    with pytest.raises(StateError, match=r"gateway\.sqlite3: "):
+        await store.open()
+
+
+async def test_a_file_of_a_newer_gateway_is_left_alone(store: SqliteStore, file: Path) -> None:
+    await store.put_response(stored("a"))
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    later = SqliteStore(file)
+    with pytest.raises(StateError, match="newer version"):
+        await later.open()
+    await later.aclose()
+
+
+async def test_a_closed_store_says_so(store: SqliteStore) -> None:
+    await store.aclose()
+    with pytest.raises(StateError, match="is closed"):
+        await store.open()

@@ -1,0 +1,60 @@
+"""The simulated Kimi refuses what Kimi refuses: otherwise nothing else here proves anything."""
+
+from typing import Any
+
+import pytest
+
+from simulators.kimi.validation import problems
+
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+HEADERS = {
+    "user-agent": "KimiCLI/1.49.0",
+    **{
+        f"x-msh-{name}": "x"
+        for name in (
+            *("platform", "version", "device-name"),
+            *("device-model", "os-version", "device-id"),
+        )
+    },
+}
+
+
+def body(*messages: object, **more: Any) -> dict[str, Any]:
+    return {
+        "model": "k3",
+        "messages": list(messages),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "thinking": {"type": "enabled"},
+        **more,
+    }
+
+
+def test_a_careful_request_passes() -> None:
+    assert list(problems(body({"role": "user", "content": "Hi"}), HEADERS)) == []
+
+
+@pytest.mark.parametrize(
+    ("request_body", "words"),
+    [
+        (body(temperature=1), "unknown fields"),
+        (body(thinking={"type": "disabled"}), "cannot be kept from thinking"),
+        (body(thinking={"type": "enabled", "effort": "medium"}), "unsupported effort"),
+        (body({"role": "assistant", "tool_calls": [CALL]}), "reasoning_content is missing"),
+        (body({"role": "tool", "tool_call_id": "c", "content": ""}), "is not found"),
+        (
+            body({"role": "user", "content": [{"type": "text", "text": ""}]}),
+            "text content is empty",
+        ),
+        (
+            body(tools=[{"function": {"name": "f", "parameters": {"properties": {"p": {}}}}}]),
+            "type is not defined",
+        ),
+    ],
+)
+def test_a_careless_request_does_not(request_body: dict[str, Any], words: str) -> None:
+    assert any(words in problem for problem in problems(request_body, HEADERS))
+
+
+def test_unknown_programs_do_not() -> None:
+    assert len(list(problems(body(), {"user-agent": "curl/8"}))) == 7
