@@ -181,7 +181,8 @@ def _stored(runtime: Runtime, action: StoredAction) -> _Endpoint:
     async def act_on_response(request: HttpRequest) -> HttpResponse:
         if request.query_params.get("stream", "").lower() == "true":
             raise Unsupported("stream: a stored response comes in one piece", param="stream")
-        return _json(request, await responses_kept.act(action, request.path_params["id"]))
+        id: str = request.path_params["id"]
+        return _json(request, await responses_kept.act(action, id, request.query_params))
 
     return act_on_response
 

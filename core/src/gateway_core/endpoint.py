@@ -82,6 +82,7 @@ class Generate:
 
     async def _serve(self, turn: Turn, answer: "_Answer") -> GatewayError | None:
         try:
+            await turn.recall()
             turn.prepare()
             if turn.request.stream:
                 await self._stream(turn, answer)
@@ -95,10 +96,16 @@ class Generate:
 
     async def _stream(self, turn: Turn, answer: "_Answer") -> None:
         answer.writer = writer = self._format.writer(turn.request, turn.request.model)
+        keep = await self._runtime.responses.begin(turn, writer)
 
         async def deliver(events: Sequence[Event]) -> None:
             last = type(events[-1])
-            await answer.write(writer.feed(events), final=last is End or last is Fail)
+            data = writer.feed(events)
+            try:
+                if keep is not None and last is End:
+                    await keep()
+            finally:  # the answer is whole, even if its time runs out here
+                await answer.write(data, final=last is End or last is Fail)
 
         async with self._watchdog(turn, answer):
             await turn.run(deliver)
@@ -106,7 +113,11 @@ class Generate:
     async def _collect(self, turn: Turn, answer: "_Answer") -> None:
         response = await turn.collect()
         writer = self._format.writer(turn.request, turn.request.model)
-        await answer.whole(writer.body(response))
+        keep = await self._runtime.responses.begin(turn, writer)
+        body = writer.body(response)
+        if keep is not None and not await keep():
+            body["store"] = False
+        await answer.whole(body)
 
     @asynccontextmanager
     async def _watchdog(self, turn: Turn, answer: "_Answer") -> AsyncIterator[None]:

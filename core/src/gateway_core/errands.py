@@ -111,7 +111,7 @@ def token_counting(read: ReadRequest, write: Callable[[int], JsonObject]) -> Wor
     """
 
     async def count_tokens(errand: Errand, body: JsonObject) -> JsonObject:
-        request = read(body, errand.headers)
+        request = await errand.runtime.responses.replayed(read(body, errand.headers))
         if not request.model:
             return write(await in_thread(count_request, request))
         count = Turn(errand.runtime, request, errand.id).token_counter()
@@ -122,6 +122,7 @@ def token_counting(read: ReadRequest, write: Callable[[int], JsonObject]) -> Wor
 
 async def compact_conversation(errand: Errand, body: JsonObject) -> JsonObject:
     """`POST /v1/responses/compact`: one turn that ends in a compaction item, whoever writes it."""
-    request = responses.read_compact_request(body, errand.headers)
+    asked = responses.read_compact_request(body, errand.headers)
+    request = await errand.runtime.responses.replayed(asked)
     response = await errand.turn(request).collect()
     return responses.compact_body(request, response)

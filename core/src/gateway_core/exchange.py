@@ -80,7 +80,7 @@ class Turn:
         self.account: str | None = None
         self._runtime = runtime
         self._relay: Relay | None = None
-        self._asked = request
+        self._recalled = self._asked = request
         self._bridged: frozenset[str] = frozenset()
         self._summarises = False
         self._answered = False
@@ -97,6 +97,18 @@ class Turn:
         """What was done to the request or seen in the answer so far."""
         return self._record.notices
 
+    @property
+    def continues_upstream(self) -> bool:
+        """Whether a prepared turn goes on from a response that its provider stores."""
+        return self._asked.session.previous_response_id is not None
+
+    async def recall(self) -> None:
+        """Find the conversation that the request goes on from, if the gateway keeps it.
+
+        Comes before `prepare`. Raises as `KeptResponses.replayed` does.
+        """
+        self._recalled = await self._runtime.responses.replayed(self.request)
+
     def prepare(self) -> Route:
         """Find the provider and hold the request against what it can take.
 
@@ -109,7 +121,7 @@ class Turn:
             capabilities = route.model_info.capabilities
         title = f"{route.provider}/{route.model}"
         asked = with_upstream_previous(
-            _with_options(self.request, route), route.provider, keeps=relay.keeps_responses
+            _with_options(self._recalled, route), route.provider, keeps=relay.keeps_responses
         )
         if asks_for_compaction(asked) and not capabilities.native_compaction:
             asked = as_summary_request(asked)

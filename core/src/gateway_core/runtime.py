@@ -17,10 +17,12 @@ from gateway_core.credentials.manager import CredentialManager
 from gateway_core.credentials.store import Credential, CredentialStore
 from gateway_core.errors import GatewayError
 from gateway_core.http import Transports
+from gateway_core.keeping import KeptResponses
 from gateway_core.plugins import PluginSet
 from gateway_core.recording import hide
 from gateway_core.routing import Router
 from gateway_core.settings import Settings, SettingsError
+from gateway_core.state import SqliteStore
 
 __all__ = ["LOOK_SECONDS", "Runtime"]
 
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 10.0
 """How often logins of other processes are looked for."""
 _RETRY_SECONDS = 300.0
+_STATE_FILE = "gateway.sqlite3"
 
 
 class Runtime:
@@ -57,16 +60,22 @@ class Runtime:
         self.credentials = CredentialManager(
             self.store, self._refresh_credential, settings.paths.state / "locks"
         )
+        state = SqliteStore(settings.paths.state / _STATE_FILE)
+        self.responses = KeptResponses(state, settings.state)
         relays = self.plugins.providers
         self.catalogue = Catalogue(relays, self.transports, settings.paths.cache)
         self.router = Router(settings.routing, relays, self.catalogue, self.is_ready)
         self._ready: set[str] = {id for id, relay in relays.items() if not relay.info.needs_login}
-        self._background: asyncio.Task[None] | None = None
+        self._logged_in: set[str] = set()
+        self._background: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await self._look_for_logins()
         await self.catalogue.load()
-        self._background = asyncio.create_task(self._keep_models_fresh())
+        self._background = [
+            asyncio.create_task(self._keep_models_fresh()),
+            asyncio.create_task(self.responses.prune_now_and_then()),
+        ]
         return self
 
     async def __aexit__(
@@ -75,9 +84,10 @@ class Runtime:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._background is not None:
-            self._background.cancel()
-            await asyncio.gather(self._background, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.responses.aclose()
         await self.credentials.aclose()
         await self.transports.aclose()
         await asyncio.to_thread(self.plugins.health.flush)
@@ -124,7 +134,11 @@ class Runtime:
         ready = {id for id, relay in relays.items() if not relay.info.needs_login}
         if len(ready) < len(relays):
             keys = await asyncio.to_thread(self.store.list)
-            ready |= {key.provider for key in keys if key.provider in relays}
+            logged_in = {key.provider for key in keys if key.provider in relays}
+            for id in logged_in ^ self._logged_in:
+                self.catalogue.outdate(id)
+            self._logged_in = logged_in
+            ready |= logged_in
         self._ready = ready
 
     async def _keep_models_fresh(self) -> None:

@@ -38,6 +38,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SettingsError",
+    "StateSettings",
     "Tables",
     "TimeoutSettings",
     "load_settings",
@@ -161,6 +162,22 @@ class LogSettings(_Table):
     )
 
 
+class StateSettings(_Table):
+    """`[state]`: what outlives an answer. `asked` means that a client names `store` or goes on from
+    a stored response.
+    """
+
+    stored_responses: Literal["asked", "always", "never"] = Field(
+        default="asked", description="which answers of the Responses API are kept on disk"
+    )
+    max_age_days: float = Field(
+        default=30.0, gt=0, le=36_500, description="days that an unused answer is kept"
+    )
+    max_megabytes: int = Field(
+        default=200, ge=1, le=1_000_000, description="room for all of them, in 10^6 bytes"
+    )
+
+
 class Tables(_Table):
     """What a settings file may hold."""
 
@@ -173,6 +190,7 @@ class Tables(_Table):
         default_factory=dict, description="one table for each provider, see its own documentation"
     )
     log: LogSettings = LogSettings()
+    state: StateSettings = StateSettings()
 
 
 class Settings(Tables):

@@ -2,10 +2,10 @@
 
 A response that an upstream keeps is given to the client under an id that names its provider,
 `resp_<provider>_<id of the upstream>`, so that a later request finds the way back without the
-gateway remembering anything. Ids without a provider are not known to anybody yet; whoever keeps
-responses here will be asked for them in `StoredResponses.act`.
+gateway remembering anything. Any other id is one of the gateway's own (`gateway_core.keeping`).
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,7 +62,9 @@ def with_upstream_previous(request: Request, provider: str, *, keeps: bool) -> R
         kept = f"by {other!r}, not " if other else "neither here nor "
         raise InvalidRequest(
             f"previous_response_id: the response {previous!r} is kept {kept}by {provider!r}; "
-            "send the whole conversation in `input` instead",
+            "send the whole conversation in `input` instead, or ask for `store: true` from the "
+            "first response on (`gateway config set state.stored_responses always` does so for "
+            "clients that cannot)",
             param="previous_response_id",
             code="previous_response_not_found",
         )
@@ -76,14 +78,17 @@ class StoredResponses:
     def __init__(self, runtime: "Runtime") -> None:
         self._runtime = runtime
 
-    async def act(self, action: StoredAction, id: str) -> JsonObject:
-        """What the keeper of a response answers, with ids as the client knows them.
+    async def act(self, action: StoredAction, id: str, query: Mapping[str, str]) -> JsonObject:
+        """What the keeper of a response answers, with ids as the client knows them. `query` is that
+        of the client.
 
         Raises `NotFound` when nobody keeps it, `Unsupported` when its keeper cannot do that.
         """
         found = unpack_id(id)
-        relay = self._runtime.plugins.providers.get(found.provider) if found else None
-        if found is None or relay is None or not relay.keeps_responses:
+        if found is None:
+            return await self._runtime.responses.act(action, id, query)
+        relay = self._runtime.plugins.providers.get(found.provider)
+        if relay is None or not relay.keeps_responses:
             raise NotFound(
                 f"no stored response {id!r}: only responses that were made with `store: true` by a "
                 "provider that keeps them can be found again",

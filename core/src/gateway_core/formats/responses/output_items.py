@@ -4,6 +4,8 @@ Knows finished parts only; `write_stream` says the same things piece by piece. I
 objects without ids; who writes the answer owns the ids.
 """
 
+from typing import NamedTuple
+
 from gateway_core import seals
 from gateway_core.content import (
     Extras,
@@ -27,6 +29,7 @@ from gateway_core.request import Request
 
 __all__ = [
     "ID_PREFIXES",
+    "WrittenResponse",
     "call_item",
     "echo_of",
     "failure_of",
@@ -53,6 +56,14 @@ _INCOMPLETE: dict[StopReason, str] = {
     "context_window": "max_output_tokens",
     "refusal": "content_filter",
 }
+
+
+class WrittenResponse(NamedTuple):
+    """A response object as the client was given it, in JSON; `created_at` in Unix seconds."""
+
+    id: str
+    created_at: int
+    body: bytes
 
 
 def text_item(part: Text, text: str, *, status: str) -> JsonObject:

@@ -1,6 +1,6 @@
 """An answer in the Responses format: the event stream, and the whole object.
 
-The writer owns every id, except that of an answer which is stored elsewhere. Item ids are made from
+The writer owns every id, except that of an answer which is stored upstream. Item ids are made from
 the response's id and the item's place, so an injected response id makes all bytes repeatable. Each
 text part is a message item of its own with one content part. The same events go out as SSE (`feed`)
 or as bare JSON, one object for each WebSocket frame (`events`).
@@ -36,6 +36,7 @@ from gateway_core.events import (
 from gateway_core.formats.responses.hosted import partial_image
 from gateway_core.formats.responses.output_items import (
     ID_PREFIXES,
+    WrittenResponse,
     call_item,
     echo_of,
     failure_of,
@@ -76,6 +77,7 @@ class StreamWriter:
         "_index",
         "_item_id",
         "_items",
+        "_kept",
         "_may_be_empty",
         "_names",
         "_out",
@@ -88,6 +90,7 @@ class StreamWriter:
         "_stored",
         "_suffix",
         "_usage",
+        "written",
     )
 
     def __init__(
@@ -100,6 +103,8 @@ class StreamWriter:
         self._use_id(response_id or f"resp_{secrets.token_hex(24)}")
         self._created_at = int(time.time()) if created_at is None else created_at
         self._stored = False
+        self._kept = False
+        self.written: WrittenResponse | None = None
         self._echo = dumps({"model": model, **echo_of(request)})[1:-1]
         self._names = ToolNames(request.tools)
         # A WebSocket client warms up the prompt without asking for an answer.
@@ -119,6 +124,14 @@ class StreamWriter:
         self._pieces: list[str] = []
         self._item_id = ""
         self._heads: tuple[bytes, bytes] | None = None
+
+    def keep(self) -> None:
+        """Say that the answer is stored, and have it in `written` when it has ended well.
+
+        To be called before anything is written. Nothing will be in `written` when it turns out
+        that an upstream stores the answer.
+        """
+        self._stored = self._kept = True
 
     def feed(self, events: Sequence[Event]) -> bytes:
         """A batch as SSE. After `End` or `Fail` everything gives `b""`."""
@@ -143,7 +156,7 @@ class StreamWriter:
         if response.stop == "stop" and not self._items and not self._may_be_empty:
             raise UpstreamProtocol(_EMPTY)
         outcome = outcome_of(response.stop, refused=self._refused, extras=response.extras)
-        return loads_object(self._envelope(outcome, usage_of(response.usage)))
+        return loads_object(self._final(outcome, usage_of(response.usage)))
 
     def _write(self, events: Sequence[Event], *, framed: bool) -> list[bytes]:
         if self._state == "over" or not events:
@@ -182,8 +195,9 @@ class StreamWriter:
         return out
 
     def _stored_as(self, id: str) -> None:
-        """The answer can be asked for again, by this id."""
+        """The upstream can be asked for the answer again, by this id."""
         self._stored = True
+        self._kept = False
         self._use_id(id)
 
     def _use_id(self, id: str) -> None:
@@ -323,7 +337,7 @@ class StreamWriter:
             return
         outcome = outcome_of(end.reason, refused=self._refused, extras=end.extras)
         usage = usage_of(end.usage or self._usage)
-        self._emit_response(f"response.{outcome['status']}", outcome, usage)
+        self._emit_envelope(f"response.{outcome['status']}", self._final(outcome, usage))
         self._state = "over"
 
     def _fail(self, error: GatewayError) -> None:
@@ -378,10 +392,20 @@ class StreamWriter:
         return self._heads
 
     def _emit_response(self, name: str, outcome: JsonObject, usage: JsonObject | None) -> None:
+        self._emit_envelope(name, self._envelope(outcome, usage))
+
+    def _emit_envelope(self, name: str, envelope: bytes) -> None:
         self._push(
             b'{"type":"%b","response":%b,"sequence_number":%d}'
-            % (name.encode(), self._envelope(outcome, usage), self._sequence)
+            % (name.encode(), envelope, self._sequence)
         )
+
+    def _final(self, outcome: JsonObject, usage: JsonObject | None) -> bytes:
+        """The response object of an answer that ended well."""
+        envelope = self._envelope(outcome, usage)
+        if self._kept:
+            self.written = WrittenResponse(self._id, self._created_at, envelope)
+        return envelope
 
     def _envelope(self, outcome: JsonObject, usage: JsonObject | None) -> bytes:
         start = {

@@ -1,0 +1,241 @@
+"""The responses that the gateway keeps itself, for clients that ask for it and upstreams that do
+not.
+
+Decides which answers are kept, keeps them when they have ended well, and tells them again: to who
+asks for one by its id, and to the model when a request goes on from one. A store that fails costs a
+line in the log and never an answer.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from gateway_core.errors import Internal, InvalidRequest, NotFound
+from gateway_core.formats.responses import StreamWriter
+from gateway_core.formats.responses.schema import FORMAT_NAME
+from gateway_core.formats.responses.stored_items import (
+    ItemPage,
+    input_items,
+    item_list,
+    messages_after,
+)
+from gateway_core.json import JsonObject, dumps, loads, loads_object
+from gateway_core.request import Request, Source
+from gateway_core.state.store import StateError, StateStore, StoredResponse
+from gateway_core.stored import unpack_id
+
+if TYPE_CHECKING:
+    from gateway_core.exchange import Turn
+    from gateway_core.formats import base
+    from gateway_core.provider import StoredAction
+    from gateway_core.settings import StateSettings
+
+__all__ = ["Keep", "KeptResponses"]
+
+log = logging.getLogger(__name__)
+
+PRUNE_SECONDS = 3600.0
+"""How often what is too old or too much is removed."""
+LONGEST_CONVERSATION = 1000
+"""Responses that one request may go on from, one after the other."""
+LARGEST_CONVERSATION = 64 * 1024 * 1024
+"""Bytes of such a conversation: as much as a client may send at once by default."""
+Keep: TypeAlias = Callable[[], Awaitable[bool]]
+"""To be called when an answer was written and before its end is sent; False when that failed."""
+_DAY = 86_400.0
+_MEGABYTE = 1_000_000
+
+
+class KeptResponses:
+    """Keeps responses in a store, within the bounds of the settings."""
+
+    def __init__(self, store: StateStore, settings: "StateSettings") -> None:
+        self._store = store
+        self._settings = settings
+        self._told: str | None = None
+        self._max_bytes = settings.max_megabytes * _MEGABYTE
+        self._put = 0
+        self._much_was_put = asyncio.Event()
+
+    async def begin(self, turn: "Turn", writer: "base.StreamWriter") -> Keep | None:
+        """How to keep the answer of a prepared turn, when it is going to be kept; the writer, which
+        has written nothing yet, then says so.
+
+        An answer that goes on from what only an upstream knows is not: it would be half a
+        conversation.
+        """
+        if not isinstance(writer, StreamWriter) or not self._is_wanted(turn.request):
+            return None
+        if turn.continues_upstream:
+            return None
+        try:
+            await self._store.open()
+        except StateError as error:
+            self._tell(error)
+            return None
+        writer.keep()
+        return partial(self._finish, turn, writer)
+
+    async def replayed(self, request: Request) -> Request:
+        """The request with the whole conversation in it that it goes on from, and no mention of a
+        response any more; itself when it goes on from none that is kept here.
+
+        Instructions are not inherited, as in OpenAI's service. Raises `InvalidRequest` when a part
+        of the conversation was removed or it is too long, `Internal` when the store fails.
+        """
+        previous = request.session.previous_response_id
+        if previous is None or unpack_id(previous) is not None:
+            return request
+        try:
+            turns = await self._store.conversation(
+                previous, LONGEST_CONVERSATION, LARGEST_CONVERSATION
+            )
+        except StateError as error:
+            raise self._failed(error) from error
+        if not turns:
+            return request
+        if turns[-1].previous is not None:
+            raise _incomplete(previous, turns)
+        earlier = await asyncio.to_thread(_items, turns)
+        body = {key: value for key, value in request.source.body.items() if key not in _REPLACED}
+        body["input"] = [*earlier, *input_items(request.source.body.get("input"))]
+        return replace(
+            request,
+            messages=messages_after(earlier, request.messages),
+            session=replace(request.session, previous_response_id=None),
+            source=Source(FORMAT_NAME, body),
+        )
+
+    async def act(self, action: "StoredAction", id: str, query: Mapping[str, str]) -> JsonObject:
+        """The answer to a request about one response. `query` says which input items.
+
+        Raises `NotFound` when it is not kept, `InvalidRequest` for what cannot be done with it,
+        `Internal` when the store fails.
+        """
+        page = ItemPage.read(query) if action == "input_items" else ItemPage()
+        try:
+            if action == "delete":
+                if await self._store.delete_response(id):
+                    return {"id": id, "object": "response", "deleted": True}
+                stored = None
+            else:
+                stored = await self._store.response(id)
+        except StateError as error:
+            raise self._failed(error) from error
+        if stored is None:
+            raise NotFound(
+                f"no stored response {id!r}: only responses that were made with `store: true` can "
+                "be found again",
+                param="id",
+            )
+        if action == "cancel":
+            raise InvalidRequest(
+                f"the response {id!r} is complete: only one that runs in the background can be "
+                "cancelled",
+                param="id",
+            )
+        if action == "input_items":
+            return item_list(id, loads(stored.input), page)
+        return loads_object(stored.response)
+
+    async def prune_now_and_then(self) -> None:
+        """Until cancelled: remove what is too old or too much, at once, each hour, and soon after a
+        tenth of the room was filled.
+        """
+        while True:
+            self._much_was_put.clear()
+            self._put = 0
+            await self.prune()
+            try:
+                await asyncio.wait_for(self._much_was_put.wait(), PRUNE_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def prune(self) -> int:
+        """Remove what is too old or too much; how many responses that were."""
+        before = time.time() - self._settings.max_age_days * _DAY
+        try:
+            return await self._store.prune_responses(before, self._max_bytes)
+        except StateError as error:
+            self._tell(error)
+            return 0
+
+    async def aclose(self) -> None:
+        """Close the store."""
+        await self._store.aclose()
+
+    async def _finish(self, turn: "Turn", writer: StreamWriter) -> bool:
+        """Keep the answer that was written, if it has ended well and no upstream stores it."""
+        written, route = writer.written, turn.route
+        if written is None or route is None:
+            return True
+        request = turn.request
+        stored = StoredResponse(
+            id=written.id,
+            previous=request.session.previous_response_id,
+            provider=route.provider,
+            model=route.model,
+            created=written.created_at,
+            response=written.body,
+            input=dumps(input_items(request.source.body.get("input"))),
+        )
+        try:
+            await self._store.put_response(stored)
+        except StateError as error:
+            self._tell(error)
+            return False
+        self._put += len(stored.response) + len(stored.input)
+        if self._put > self._max_bytes // 10:
+            self._much_was_put.set()
+        return True
+
+    def _is_wanted(self, request: Request) -> bool:
+        if request.source.format != FORMAT_NAME or self._settings.stored_responses == "never":
+            return False
+        store = request.session.store
+        if store is None:
+            goes_on = request.session.previous_response_id is not None
+            return goes_on or self._settings.stored_responses == "always"
+        return store
+
+    def _tell(self, error: StateError) -> None:
+        """Log a failure, the same one once."""
+        text = str(error)
+        level = logging.DEBUG if text == self._told else logging.WARNING
+        self._told = text
+        log.log(level, "responses are not stored (%s); if the file is damaged, move it away", text)
+
+    def _failed(self, error: StateError) -> Internal:
+        self._tell(error)
+        return Internal(f"stored responses cannot be read: {error}")
+
+
+_REPLACED = ("input", "previous_response_id")
+
+
+def _items(turns: Sequence[StoredResponse]) -> list[JsonObject]:
+    """All items of a conversation whose latest turn comes first, in the order of their telling."""
+    items: list[JsonObject] = []
+    for stored in reversed(turns):
+        items += loads(stored.input)
+        items += loads_object(stored.response)["output"]
+    return items
+
+
+def _incomplete(previous: str, turns: Sequence[StoredResponse]) -> InvalidRequest:
+    if len(turns) >= LONGEST_CONVERSATION:
+        why = f"the conversation has more than {LONGEST_CONVERSATION} responses"
+    elif sum(len(stored.response) + len(stored.input) for stored in turns) > LARGEST_CONVERSATION:
+        why = f"the conversation has more than {LARGEST_CONVERSATION} bytes"
+    else:
+        why = f"the response {turns[-1].previous!r} before it was deleted or has grown too old"
+    return InvalidRequest(
+        f"previous_response_id: {previous!r} cannot be gone on from, as {why}; send the whole "
+        "conversation in `input` instead",
+        param="previous_response_id",
+        code="previous_response_not_found",
+    )
