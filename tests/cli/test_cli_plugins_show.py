@@ -91,3 +91,11 @@ def test_a_plugin_that_cannot_be_used_is_shown_with_its_reason(gateway: GatewayC
 def test_a_plugin_that_is_not_installed_is_told_so(acme: GatewayCommand) -> None:
     said = acme.failure("plugins", "show", "acne")
     assert said == IsStr(regex=r"no plugin 'acne' is installed; installed: .*acme.*")
+
+
+def test_the_list_stays_in_columns_with_long_names(gateway: GatewayCommand) -> None:
+    gateway.with_plugin("a-name-of-no-few-letters", "support.no_such_module:Nothing")
+    lines = gateway.output("plugins").splitlines()
+    columns = {line.find(state) for line in lines for state in (" active ", " broken ")} - {-1}
+    assert len(lines) >= 2
+    assert len(columns) == 1

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gateway_core import Credential, Model, UpstreamTimeout, hookimpl, load_settings
+from gateway_core import (
+    CONTRACT,
+    Credential,
+    Model,
+    ProviderInfo,
+    UpstreamTimeout,
+    hookimpl,
+    load_settings,
+)
 from gateway_core.errors import Internal
 from gateway_core.runtime import Runtime
 from support.providers import LineProvider
@@ -64,6 +72,25 @@ class Changing(LineProvider):
         if isinstance(self._later, BaseException):
             raise self._later
         return self._later  # type: ignore[return-value]
+
+
+class Optional(LineProvider):
+    """Lists more with a login than without; says when it was asked with one."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id)
+        self.asked_with_login = asyncio.Event()
+
+    @hookimpl
+    def gateway_provider(self) -> ProviderInfo:
+        return ProviderInfo("both", "Both", CONTRACT, "browser", login_optional=True)
+
+    @hookimpl
+    async def gateway_models(self, credential: Credential | None) -> Sequence[Model]:
+        if credential is None:
+            return [Model("free")]
+        self.asked_with_login.set()
+        return [Model("paid")]
 
 
 class Hanging(LineProvider):
@@ -134,6 +161,16 @@ async def test_a_provider_that_hangs_does_not_hold_up_logins_of_others(
     await runtime.credentials.put(credential("good"))
     await good.asked_again.wait()
     assert bad.asked == 2, "at the start and once more, and that goes on"
+
+
+async def test_a_login_is_noticed_where_none_is_needed(start: Start) -> None:
+    both = Optional("both")
+    runtime = await start(both)
+    await runtime.refresh_models("both")
+    assert (ids(runtime, "both"), runtime.is_ready("both")) == (["free"], True)
+    await runtime.credentials.put(credential("both"))
+    async with asyncio.timeout(5):
+        await both.asked_with_login.wait()
 
 
 async def test_a_refresh_asked_for_by_name_says_that_it_took_too_long(start: Start) -> None:

@@ -20,6 +20,7 @@ from gateway_core import (
     Unsupported,
 )
 from gateway_core.content import Part
+from gateway_core.request import OutputSpec, ReasoningSpec, Sampling, ToolChoice
 from gateway_demo.messages import count_seals, write_conversation
 
 
@@ -42,6 +43,7 @@ def test_who_said_what_in_which_order() -> None:
         {
             "instructions": ["Be brief."],
             "tools": [],
+            "options": {},
             "messages": [
                 {"role": "user", "parts": [{"text": "Look."}]},
                 {
@@ -61,6 +63,27 @@ def test_who_said_what_in_which_order() -> None:
             ],
         }
     )
+
+
+def test_options_as_far_as_the_client_said_any() -> None:
+    request = Request(
+        "demo",
+        [],
+        tool_choice=ToolChoice("tool", ["look"], parallel=False),
+        output=OutputSpec("json_schema", schema={"type": "object"}, verbosity="low"),
+        sampling=Sampling(temperature=0.0, stop=["END"]),
+        reasoning=ReasoningSpec(effort="high"),
+    )
+    assert write_conversation(request)["options"] == {
+        "temperature": 0.0,
+        "stop": ["END"],
+        "effort": "high",
+        "choice": ["look"],
+        "parallel": False,
+        "shape": "json_schema",
+        "schema": {"type": "object"},
+        "verbosity": "low",
+    }
 
 
 def test_tools_by_name_and_schema() -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ from gateway_core.testing import ProviderConformance, fake_credential
 from gateway_core.testing.clients import ClaudeCode, CodexCLI, RealClients, Sandbox
 from gateway_core.testing.server import StartGateway
 from gateway_core.testing.upstream import (
+    RequestInHand,
     ThreadedUpstream,
     chunks,
     hang_up,
@@ -146,17 +148,26 @@ def test_an_upstream_misbehaves(
 def test_an_upstream_is_driven_by_hand(
     gateway_server: StartGateway, upstream: ThreadedUpstream
 ) -> None:
-    gateway = gateway_server(LineHttpProvider(upstream.url))
-    asked = chat("Hi", "line-1") | {"stream": True}
-    with gateway.http() as http, http.stream("POST", "/v1/chat/completions", json=asked) as stream:
+    def begin() -> RequestInHand:
         request = upstream.next_request()
         request.head()
         request.send(b"one\n")
-        lines = (line for line in stream.iter_lines() if '"content":"' in line)
-        assert '"content":"one"' in next(lines)
-        request.send(b"two\n")
-        assert '"content":"two"' in next(lines)
-    request.wait_until_left()
+        return request
+
+    gateway = gateway_server(LineHttpProvider(upstream.url))
+    asked = chat("Hi", "line-1") | {"stream": True}
+    with (
+        ThreadPoolExecutor(1) as meanwhile,  # the gateway's headers wait for the first event
+        gateway.http() as http,
+    ):
+        begun = meanwhile.submit(begin)
+        with http.stream("POST", "/v1/chat/completions", json=asked) as stream:
+            request = begun.result()
+            lines = (line for line in stream.iter_lines() if '"content":"' in line)
+            assert '"content":"one"' in next(lines)
+            request.send(b"two\n")
+            assert '"content":"two"' in next(lines)
+        request.wait_until_left()
 
 
 def test_an_upstream_hangs_up(upstream: ThreadedUpstream) -> None:

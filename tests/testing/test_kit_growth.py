@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway_core import Unsupported
+from gateway_core import ContextOverflow, Request, Unsupported
 from gateway_core.content import Part
+from gateway_core.provider import UpstreamCall
 from gateway_core.testing.transcripts import Transcript
 from support.kit import judged
 from support.mutants.base import demo_subject
-from support.mutants.changes import asked_with, changed_parts
+from support.mutants.changes import asked_with, changed_parts, sending
+from support.mutants.growth import look_for_every_result_from_the_start
 
 CASES = ["G01", "G02", "G03", "G04"]
 BINARY = Transcript("text", b"\x00\x01", "bin")
@@ -50,3 +52,22 @@ def test_a_request_that_is_refused_is_not_measured() -> None:
     result = judged("G01", demo_subject(asked_with(changed_parts(refuse))))
     assert result.outcome == "skipped"
     assert "this text cannot be sent" in result.detail
+
+
+def test_a_request_that_is_refused_hides_no_other() -> None:
+    def change(call: UpstreamCall, request: Request) -> None:
+        if len(request.tools) > 128:
+            raise Unsupported("it takes at most 128 tools")
+        look_for_every_result_from_the_start(call, request)
+
+    result = judged("G01", demo_subject(sending(change)))
+    assert result.outcome == "failed"
+    assert "many messages: 8 times as much takes" in result.detail
+
+
+def test_a_request_that_is_refused_is_measured_at_a_smaller_size() -> None:
+    def change(call: UpstreamCall, request: Request) -> None:
+        if len(call.body) > 400_000:
+            raise ContextOverflow("it is too long")
+
+    assert judged("G01", demo_subject(sending(change))).outcome == "passed"

@@ -129,17 +129,20 @@ class Runtime:
         transport = self.transports.get(credential.provider, credential.account)
         return await relay.refresh(credential, transport.http)
 
-    async def _look_for_logins(self) -> None:
+    async def _look_for_logins(self) -> set[str]:
+        """Notice logins that came or went, and give the providers that they belong to."""
         relays = self.plugins.providers
-        ready = {id for id, relay in relays.items() if not relay.info.needs_login}
-        if len(ready) < len(relays):
+        logged_in: set[str] = set()
+        if any(relay.info.login != "none" for relay in relays.values()):
             keys = await asyncio.to_thread(self.store.list)
             logged_in = {key.provider for key in keys if key.provider in relays}
-            for id in logged_in ^ self._logged_in:
-                self.catalogue.outdate(id)
-            self._logged_in = logged_in
-            ready |= logged_in
-        self._ready = ready
+        changed = logged_in ^ self._logged_in
+        for id in changed:
+            self.catalogue.outdate(id)
+        self._logged_in = logged_in
+        ready = {id for id, relay in relays.items() if not relay.info.needs_login}
+        self._ready = ready | logged_in
+        return changed
 
     async def _keep_models_fresh(self) -> None:
         """Until cancelled: notice logins of other processes, refresh lists that grew old.
@@ -165,7 +168,8 @@ class Runtime:
                         running[id] = refreshes.create_task(self._refresh_quietly(id))
                 await asyncio.sleep(LOOK_SECONDS)
                 try:
-                    await self._look_for_logins()
+                    for id in await self._look_for_logins():
+                        retry_at.pop(id, None)
                 except Exception as error:
                     log.warning("the credential store could not be read: %s", error)
 

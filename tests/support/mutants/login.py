@@ -3,6 +3,7 @@
 Demo has no login, so the last two are planted into Harp, a small provider that has every kind.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -79,6 +80,24 @@ class ShowsTheToken(Harp):
         return credential
 
 
+class Impatient(Harp):
+    """Waits for the vendor with everybody else."""
+
+    @hookimpl
+    async def gateway_refresh(self, credential: Credential, http: httpx.AsyncClient) -> Credential:
+        time.sleep(1)  # noqa: ASYNC251  # the fault
+        return await super().gateway_refresh(credential, http)
+
+
+class Sleepy(DemoProvider):
+    """Is polite to the vendor, and stops the server."""
+
+    @hookimpl
+    async def gateway_models(self) -> Sequence[Model]:
+        time.sleep(0.5)  # noqa: ASYNC251  # the fault
+        return await super().gateway_models()
+
+
 class NoZone(Harp):
     """Loses the time zone of the end."""
 
@@ -133,6 +152,8 @@ def _planted(fault: str, case: str, plugin: Make, seen: str) -> Mutant:
 
 MUTANTS = [
     Mutant("misspells an effort", "C03", UnknownWord, "efforts have medum"),
+    Mutant("sleeps before it lists", "C13", Sleepy, "gateway_models: it calls time.sleep"),
+    _planted("sleeps before it refreshes", "C13", Impatient, "gateway_refresh: it calls time"),
     Mutant("gives two models one alias", "M01", SharedAlias, "'demo-1' stands for 2 models"),
     Mutant("claims every name", "M08", ClaimsAll, "it claims 'zq7-conformance-unheard-of'"),
     Mutant("raises in a claim", "M07", RaisingClaim, "(IndexError)"),

@@ -69,6 +69,10 @@ def out_of_the_headers(call: UpstreamCall, credential: Credential) -> None:
     del call.headers["authorization"]
 
 
+def behind_a_mask(call: UpstreamCall, credential: Credential) -> None:
+    call.headers["authorization"] = f"Bearer {credential.access_token}"
+
+
 def into_the_log(call: UpstreamCall, credential: Credential) -> None:
     log.debug("sending %s", call.headers)
 
@@ -120,6 +124,7 @@ MUTANTS = [
     _mutant("leaks the token into the state", "P01", _sending(into_the_state), "its state"),
     _mutant("sends the refresh token", "P02", _sending(into_a_header), "the refresh token"),
     _mutant("forgets the credential", "P02", _sending(out_of_the_headers), "no header carries it"),
+    _mutant("sends the mask", "P02", _sending(behind_a_mask), "no header carries it"),
     _mutant("logs its headers", "P03", _sending(into_the_log), "logged or printed"),
     _mutant("prints its headers", "P03", _sending(onto_the_screen), "logged or printed"),
     _mutant("leaks the token into a message", "P04", TellingErrors, "UpstreamFailed: a secret"),

@@ -12,8 +12,9 @@ from gateway_core import (
 )
 from gateway_core.events import End, Open, Tick, UsageSeen, Whole
 from gateway_core.json import dumps, loads, loads_object
+from gateway_core.testing.subject import Subject
 from gateway_demo.stream import DemoDecoder
-from support.mutants.base import Make, Mutant
+from support.mutants.base import Make, Mutant, demo_subject
 from support.mutants.changes import ChangedEvents, decoding
 
 __all__ = ["MUTANTS"]
@@ -49,6 +50,18 @@ class DecodesReadByRead(Wrapped):
 
     def feed(self, data: bytes) -> Sequence[Event]:
         return self.honest.feed(data.decode("utf-8", "ignore").encode())
+
+
+class KnowsOneLineEnd(Wrapped):
+    """Asks that lines end exactly as its author saw them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending = b""
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        *lines, self.pending = (self.pending + data).split(b"\n")
+        return [e for line in lines if line[-1:] == b"}" for e in self.honest.feed(line + b"\n")]
 
 
 class SkipsWhatItCannotRead(Wrapped):
@@ -191,6 +204,10 @@ def swallow_errors(line: JsonObject) -> JsonObject:
     return {"type": "end", "reason": "stop"} if line["type"] == "error" else line
 
 
+def say_errors(line: JsonObject) -> JsonObject:
+    return {"type": "text", "text": line["message"]} if line["type"] == "error" else line
+
+
 def cut_arguments(line: JsonObject) -> JsonObject:
     if line["type"] == "arguments":
         return {**line, "text": line["text"].removesuffix("}")}
@@ -207,6 +224,10 @@ def lose_thoughts(line: JsonObject) -> JsonObject | None:
     if line["type"] == "close":
         return {**line, "seal": None}
     return None if line["type"] == "think" else line
+
+
+def give_null_for_nothing(line: JsonObject) -> JsonObject:
+    return {**line, "text": "null"} if line.get("text") == "{}" else line
 
 
 def fail_on_news(line: JsonObject) -> JsonObject:
@@ -253,11 +274,25 @@ def forget_usage(event: Event) -> Event | None:
     return replace(event, usage=None) if isinstance(event, End) else event
 
 
+def english_subject(make: Make) -> Subject:
+    """The demo provider whose author has recorded plain English and nothing else."""
+    subject = demo_subject(make)
+    subject.transcripts = [item for item in subject.transcripts if item.data.isascii()]
+    return subject
+
+
 def _rows() -> Iterator[Mutant]:
     yield Mutant("loses thoughts", "S01", reading(lose_thoughts), "shows reasoning")
     yield Mutant("ends without End", "S02", decoding(NeverEnds), "must end in End or Fail")
     yield Mutant("swallows an error", "S03", reading(swallow_errors), "Fail of kind overloaded")
     yield Mutant("decodes read by read", "S04", decoding(DecodesReadByRead), "text")
+    yield Mutant(
+        "decodes read by read in English",
+        "S04",
+        decoding(DecodesReadByRead),
+        "several bytes",
+        subject=english_subject,
+    )
     yield Mutant("takes a cut for the end", "S05", decoding(EndsWithTheBytes), "cut off at byte")
     yield Mutant("skips what it cannot read", "S06", decoding(SkipsWhatItCannotRead), "at byte")
     yield Mutant("trusts types", "S07", decoding(TrustsTypes), "TypeError")
@@ -266,9 +301,12 @@ def _rows() -> Iterator[Mutant]:
     yield Mutant("takes short events only", "S10", decoding(TakesShortLinesOnly), "megabyte")
     yield Mutant("shares state", "S11", decoding(Shares), "in turns")
     yield Mutant("cuts arguments", "S12", reading(cut_arguments), "no JSON")
+    yield Mutant("gives null", "S12", reading(give_null_for_nothing), "no JSON object: 'null'")
     yield Mutant("repeats call ids", "S12", telling(lose_second_calls), "unique")
     yield Mutant("waits for the end", "S13", decoding(WaitsForTheEnd), "in one go")
     yield Mutant("sends no bytes", "S14", decoding(SendsNothingAtAll), "NoneType")
+    yield Mutant("knows one line end", "S15", decoding(KnowsOneLineEnd), "with CRLF line ends")
+    yield Mutant("takes errors for words", "S16", reading(say_errors), "no transcript shows")
     yield Mutant("sources without addresses", "D01", telling(lose_addresses), "KeyError: 'url'")
     yield Mutant("a reason of its own", "D01", telling(invent_a_reason), "KeyError: 'finished'")
     yield Mutant("forgets the usage", "U01", telling(forget_usage), "no transcript gives")

@@ -3,12 +3,12 @@
 import itertools
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from gateway_core import JsonObject, Media, Request, ToolCall, ToolResult, Unsupported
 from gateway_core.content import Foreign, Part
 from gateway_core.provider import UpstreamCall
-from gateway_core.request import FunctionTool
+from gateway_core.request import FunctionTool, ReasoningSpec, Sampling, ToolChoice
 from support.mutants.base import Mutant
 from support.mutants.changes import asked_with, changed_parts, sending, sending_body
 
@@ -66,6 +66,22 @@ def drop_pictures_in_results(part: Part) -> Part:
 
 def keep_the_first_text(request: Request) -> Request:
     return replace(request, messages=[replace(m, parts=m.parts[:1]) for m in request.messages])
+
+
+def only_when_true(request: Request) -> Request:
+    """Takes a zero for nothing."""
+    said = asdict(request.sampling).items()
+    return replace(request, sampling=Sampling(**{name: value for name, value in said if value}))
+
+
+def hide_failures(body: JsonObject) -> None:
+    for part in _parts(body, "result"):
+        part.pop("failed", None)
+
+
+def send_null_for_nothing(body: JsonObject) -> None:
+    for part in _parts(body, "call"):
+        part["arguments"] = part["arguments"] or None
 
 
 def forget_arguments(part: Part) -> Part:
@@ -216,4 +232,25 @@ MUTANTS = [
     Mutant("breaks a header", "T12", sending(break_a_header), "x-prompt"),
     Mutant("never times out", "T12", sending(never_time_out), "idle_timeout"),
     Mutant("sends text for bytes", "T12", sending(body_as_text), "not bytes"),
+    Mutant(
+        "forgets how long the answer may be",
+        "T13",
+        asked_with(lambda request: replace(request, sampling=Sampling())),
+        "max_output_tokens = 77",
+    ),
+    Mutant("takes a zero for nothing", "T13", asked_with(only_when_true), "temperature = 0.0"),
+    Mutant(
+        "forgets how hard to think",
+        "T13",
+        asked_with(lambda request: replace(request, reasoning=ReasoningSpec())),
+        "efforts: the call is the same for 'none' and 'max'",
+    ),
+    Mutant(
+        "leaves every choice to the model",
+        "T13",
+        asked_with(lambda request: replace(request, tool_choice=ToolChoice())),
+        "tool_choice: required",
+    ),
+    Mutant("hides that a tool failed", "T15", sending_body(hide_failures), "failed or not"),
+    Mutant("sends null for nothing", "T14", sending_body(send_null_for_nothing), "sent as None"),
 ]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from gateway_core.cli.group import GatewayGroup
+from gateway_core.cli.group import GatewayGroup, json_option
+from gateway_core.cli.plugins_commands import plugins
 
 __all__ = ["cli"]
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _provider_option = click.option(
     "--provider",
     metavar="ID",
@@ -179,7 +179,7 @@ def refresh(provider: str | None) -> None:
 @cli.command()
 @click.argument("provider", required=False)
 @click.option("--offline", is_flag=True, help="Do not ask the providers about plan and limits.")
-@_json_option
+@json_option
 def status(provider: str | None, offline: bool, as_json: bool) -> None:
     """Show logins, limits and the running server.
 
@@ -199,7 +199,7 @@ def status(provider: str | None, offline: bool, as_json: bool) -> None:
 @_provider_option
 @click.option("--explain", metavar="NAME", help="Say which provider gets NAME, step by step.")
 @click.option("--refresh", is_flag=True, help="Ask the providers instead of using known lists.")
-@_json_option
+@json_option
 def models(provider: str | None, explain: str | None, refresh: bool, as_json: bool) -> None:
     """List models, or explain a model name.
 
@@ -240,87 +240,7 @@ def ask(
     ask_once(" ".join(prompt), model, system, provider, as_json=as_json)
 
 
-@cli.group(invoke_without_command=True)
-@_json_option
-@click.pass_context
-def plugins(context: click.Context, as_json: bool) -> None:
-    """List plugins and what became of them, or look after one.
-
-    \b
-    Example:
-      gateway plugins
-      GATEWAY_PLUGINS=demo gateway plugins --json
-    """
-    if context.invoked_subcommand is None:
-        from gateway_core.cli.plugins import show_plugins
-
-        show_plugins(as_json=as_json)
-
-
-@plugins.command("show")
-@click.argument("name")
-@_json_option
-def plugins_show(name: str, as_json: bool) -> None:
-    """Show what a plugin can do, its settings, accounts and last failure.
-
-    \b
-    Example:
-      gateway plugins show codex
-    """
-    from gateway_core.cli.plugins_show import show_plugin
-
-    show_plugin(name, as_json=as_json)
-
-
-@plugins.command("check")
-@click.argument("name", required=False)
-@_json_option
-def plugins_check(name: str | None, as_json: bool) -> None:
-    """Hold a plugin, or all of them, to the rules of the conformance kit that need no tests.
-
-    The exit code is 1 when one of them does not hold.
-
-    \b
-    Example:
-      gateway plugins check
-      gateway plugins check codex --json
-    """
-    from gateway_core.cli.plugins_check import check_plugins
-
-    check_plugins(name, as_json=as_json)
-
-
-@plugins.command("new")
-@click.argument("name")
-@click.option(
-    "--like",
-    "kind",
-    type=click.Choice(["chat", "responses", "own"]),
-    default="chat",
-    show_default=True,
-    help="What the upstream speaks: OpenAI's Chat Completions, OpenAI's Responses, or its own.",
-)
-@click.option(
-    "--into",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="Where to write it. [default: gateway-NAME here]",
-)
-@click.option("--title", help="What people call the provider. [default: made of NAME]")
-@click.option("--host", help="The host of its API. [default: api.NAME.example]")
-def plugins_new(
-    name: str, kind: str, into: Path | None, title: str | None, host: str | None
-) -> None:
-    """Write a new provider plugin: a distribution that passes its own tests at once.
-
-    \b
-    Example:
-      gateway plugins new lyre --like own
-      gateway plugins new acme --host api.acme.com --into ~/src/gateway-acme
-    """
-    from gateway_core.cli.plugins_new import write_plugin
-
-    write_plugin(name, kind, into, title, host)
+cli.add_command(plugins)
 
 
 @cli.group()
@@ -335,7 +255,7 @@ def config() -> None:
 
 
 @config.command("show")
-@_json_option
+@json_option
 def config_show(as_json: bool) -> None:
     """Show every setting and where it comes from.
 

@@ -9,7 +9,10 @@ from typing import IO, Any
 
 import click
 
-__all__ = ["Failure", "GatewayGroup", "debug_wanted"]
+__all__ = ["Failure", "GatewayGroup", "debug_wanted", "json_option"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+"""For commands whose output scripts may want to read."""
 
 _EXPECTED_ERRORS = (
     ("gateway_core.settings_file", "SettingsError"),

@@ -28,13 +28,18 @@ def show_plugins(*, as_json: bool) -> None:
         return
     if not found:
         click.echo("no plugin is installed; run `pip install gateway-demo`, or another one")
-    for report, failure in found:
-        source = f"{report.distribution} {report.version}" if report.distribution else "built in"
+    sources = [
+        f"{report.distribution} {report.version}" if report.distribution else "built in"
+        for report, _ in found
+    ]
+    name_width = max([12, *(len(report.name) for report, _ in found)])
+    source_width = max([24, *map(len, sources)])
+    for (report, failure), source in zip(found, sources, strict=True):
         provider = f"provider {report.provider} ({report.title})" if report.provider else ""
-        words = [f"{report.name:12} {report.state:9} {source:24}", provider or report.reason or ""]
-        click.echo("  ".join(words).rstrip())
+        facts = f"{report.name:{name_width}} {report.state:9} {source:{source_width}}"
+        click.echo(f"{facts}  {provider or report.reason or ''}".rstrip())
         if failure is not None:
-            click.echo(f"{'':12} last failure: {told_failure(failure)}")
+            click.echo(f"{'':{name_width}} last failure: {told_failure(failure)}")
 
 
 def find_report(plugins: PluginSet, name: str) -> PluginReport:

@@ -2,7 +2,8 @@
 
 All calls of a process run in one thread of the store's own, so that there is one writer and the
 event loop never waits for a disk. Several processes may share the file: it is in WAL mode, a writer
-waits for another, and a killed process loses nothing that was put. What is deleted is overwritten.
+waits a moment for another, and a killed process loses nothing that was put. What is deleted is
+overwritten, in steps that let others pass.
 
 The file is opened when it is first needed, and again after a failure.
 """
@@ -11,10 +12,12 @@ import asyncio
 import os
 import sqlite3
 import stat
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,8 +28,12 @@ __all__ = ["SqliteStore"]
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 5.0
-"""How long to wait for the writer of another process."""
+BUSY_SECONDS = 2.0
+"""How long a call waits for the writer of another process, from when it was made: the calls behind it
+do not add up.
+"""
+STEP_BYTES = 8_000_000
+"""How much is removed at once: other calls, and other processes, come in between."""
 USE_SECONDS = 3600.0
 """How exactly the time of the last use is known: a write for every use would be too many."""
 
@@ -54,11 +61,11 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 _SELECT = """SELECT id, previous, provider, model, created, response, input
     FROM response JOIN response_body USING (id) WHERE id = ?"""
-_DELETE_BEYOND = """DELETE FROM response WHERE rowid IN (
-    SELECT rowid FROM (
-        SELECT rowid, SUM(size) OVER (ORDER BY used DESC, rowid DESC) AS total FROM response
-    ) WHERE total > ?
-)"""
+_TOO_MUCH = """SELECT id, size FROM (
+    SELECT id, size, used, SUM(size) OVER (ORDER BY used DESC, rowid DESC) AS total FROM response
+) WHERE used < ? OR total > ?"""
+_STEP_ROWS = 500
+_POLL_SECONDS = 0.02
 
 
 class SqliteStore:
@@ -68,7 +75,7 @@ class SqliteStore:
         self._file = file
         self._connection: sqlite3.Connection | None = None
         self._thread: ThreadPoolExecutor | None = None
-        self._closed = False
+        self._closed = threading.Event()
 
     async def open(self) -> None:
         """See `StateStore`."""
@@ -78,9 +85,10 @@ class SqliteStore:
         """See `StateStore`."""
         facts = (stored.id, stored.previous, stored.provider, stored.model, stored.created)
         size = len(stored.response) + len(stored.input)
+        wait = self._wait()
 
         def put(connection: sqlite3.Connection) -> None:
-            with _transaction(connection):
+            with _transaction(connection, wait):
                 connection.execute(
                     "INSERT INTO response VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (*facts, time.time(), size),
@@ -111,7 +119,7 @@ class SqliteStore:
                 found[next_id] = stored
                 left -= len(stored.response) + len(stored.input)
                 next_id = stored.previous
-            with suppress(sqlite3.OperationalError):  # found all the same
+            with suppress(sqlite3.OperationalError):  # found all the same, and at once
                 _touch(connection, found)
             return list(found.values())
 
@@ -120,35 +128,45 @@ class SqliteStore:
     async def delete_response(self, id: str) -> bool:
         """See `StateStore`."""
 
-        def delete(connection: sqlite3.Connection) -> bool:
-            with _transaction(connection):
-                deleted = connection.execute("DELETE FROM response WHERE id = ?", (id,)).rowcount
-            if deleted:
-                _shrink(connection)
-            return deleted > 0
+        wait = self._wait()
 
-        return await self._run_if_there(delete, False)
+        def delete(connection: sqlite3.Connection) -> bool:
+            with _transaction(connection, wait):
+                return connection.execute("DELETE FROM response WHERE id = ?", (id,)).rowcount > 0
+
+        deleted = await self._run_if_there(delete, False)
+        if deleted:
+            await self._shrink()
+        return deleted
 
     async def prune_responses(self, before: float, max_bytes: int) -> int:
         """See `StateStore`."""
 
-        def prune(connection: sqlite3.Connection) -> int:
-            with _transaction(connection):
-                old = connection.execute("DELETE FROM response WHERE used < ?", (before,)).rowcount
-                surplus = connection.execute(_DELETE_BEYOND, (max_bytes,)).rowcount
-            if old or surplus:
-                _shrink(connection)
-            return old + surplus
+        def find(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+            return connection.execute(_TOO_MUCH, (before, max_bytes)).fetchall()
 
-        return await self._run_if_there(prune, 0)
+        removed = 0
+        for ids in _steps(await self._run_if_there(find, [])):
+            removed += await self._run_if_there(partial(_delete, ids, self._wait()), 0)
+            await self._shrink()
+        return removed
 
     async def aclose(self) -> None:
         """See `StateStore`."""
-        self._closed = True
+        self._closed.set()
         thread, self._thread = self._thread, None
         if thread is not None:
             await asyncio.get_running_loop().run_in_executor(thread, self._disconnect)
             thread.shutdown()
+
+    async def _shrink(self) -> None:
+        """Give free pages back, and empty the log, where deleted rows would still be."""
+        with suppress(StateError):  # what is deleted is so all the same; the next time will do it
+            while await self._run_if_there(_free_some, False):
+                pass
+
+    def _wait(self) -> "_Wait":
+        return _Wait(self._closed)
 
     async def _run_if_there(self, job: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         return await self._run(lambda connection: job(connection), create=False) or otherwise
@@ -159,17 +177,18 @@ class SqliteStore:
         """What a job gives, run in the store's thread; None when there is no file and none is to be
         made. Raises `StateError`.
         """
-        if self._closed:
+        if self._closed.is_set():
             raise StateError(f"{self._file} is closed")
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "gateway-state")
+        wait = self._wait()
 
         def run() -> T | None:
             try:
                 if self._connection is None:
                     if not create and not self._file.exists():
                         return None
-                    self._connection = _connect(self._file)
+                    self._connection = _connect(self._file, wait)
                 return job(self._connection)
             except (sqlite3.Error, OSError) as error:
                 self._disconnect()
@@ -184,31 +203,42 @@ class SqliteStore:
             self._connection = None
 
 
-def _connect(file: Path) -> sqlite3.Connection:
+class _Wait:
+    """The patience of one call with the writers of other processes; closing the store ends it."""
+
+    def __init__(self, closed: threading.Event) -> None:
+        self._deadline = time.monotonic() + BUSY_SECONDS
+        self._closed = closed
+
+    def pause(self, error: sqlite3.OperationalError) -> None:
+        """Return when it is time to try again; raises the error when trying is over."""
+        is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+        if not is_busy or time.monotonic() > self._deadline or self._closed.wait(_POLL_SECONDS):
+            raise error
+
+
+def _connect(file: Path, wait: _Wait) -> sqlite3.Connection:
     """Open or make the file. Raises `sqlite3.Error`, `OSError`, `StateError`."""
     make_private_folder(file.parent)
     # Before SQLite makes it: the files beside it take their mode from this one.
     os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         file.chmod(0o600)
-    deadline = time.monotonic() + BUSY_SECONDS
     while True:
-        connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
+        # SQLite's own waiting could not be ended.
+        connection = sqlite3.connect(file, timeout=0, isolation_level=None)
         try:
-            _set_up(connection, file)
+            _set_up(connection, file, wait)
             return connection
         except sqlite3.OperationalError as error:
             connection.close()
-            # A change of the journal's mode does not wait for others by itself.
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+            wait.pause(error)
         except BaseException:
             connection.close()
             raise
 
 
-def _set_up(connection: sqlite3.Connection, file: Path) -> None:
+def _set_up(connection: sqlite3.Connection, file: Path, wait: _Wait) -> None:
     for pragma in (
         "auto_vacuum = INCREMENTAL",  # of effect only while the file is empty
         "journal_mode = WAL",
@@ -219,7 +249,7 @@ def _set_up(connection: sqlite3.Connection, file: Path) -> None:
         connection.execute(f"PRAGMA {pragma}").fetchall()
     if _version(connection, file) == len(_MIGRATIONS):
         return
-    with _transaction(connection):
+    with _transaction(connection, wait):
         # Another process may have been first.
         for statements in _MIGRATIONS[_version(connection, file) :]:
             for statement in statements:
@@ -235,9 +265,16 @@ def _version(connection: sqlite3.Connection, file: Path) -> int:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing; waits for the writers of other processes at its start."""
-    connection.execute("BEGIN IMMEDIATE")
+def _transaction(connection: sqlite3.Connection, wait: _Wait | None) -> Iterator[None]:
+    """All or nothing; waits for the writers of other processes at its start, or not at all."""
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            break
+        except sqlite3.OperationalError as error:
+            if wait is None:
+                raise
+            wait.pause(error)
     try:
         yield
         connection.execute("COMMIT")
@@ -263,11 +300,36 @@ def _touch(connection: sqlite3.Connection, ids: dict[str, StoredResponse]) -> No
         ).fetchone()
     ]
     if aged:
-        with _transaction(connection):
+        with _transaction(connection, None):
             connection.executemany("UPDATE response SET used = ? WHERE id = ?", aged)
 
 
-def _shrink(connection: sqlite3.Connection) -> None:
-    """Give free pages back, and empty the log, where deleted rows would still be."""
-    connection.executescript("PRAGMA incremental_vacuum")  # `execute` would free a single page
+def _steps(rows: Sequence[tuple[str, int]]) -> Iterator[list[tuple[str]]]:
+    """The ids of rows, in pieces that do not take long to remove."""
+    ids: list[tuple[str]] = []
+    total = 0
+    for id, size in rows:
+        ids.append((id,))
+        total += size
+        if total >= STEP_BYTES or len(ids) == _STEP_ROWS:
+            yield ids
+            ids, total = [], 0
+    if ids:
+        yield ids
+
+
+def _delete(ids: list[tuple[str]], wait: _Wait, connection: sqlite3.Connection) -> int:
+    with _transaction(connection, wait):
+        return connection.executemany("DELETE FROM response WHERE id = ?", ids).rowcount
+
+
+def _free_some(connection: sqlite3.Connection) -> bool:
+    """A step of shrinking the file; whether there is more to do."""
+    page: int = connection.execute("PRAGMA page_size").fetchone()[0]
+    # `execute` would free a single page.
+    connection.executescript(f"PRAGMA incremental_vacuum({STEP_BYTES // page})")
+    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    if free:
+        return True
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return False

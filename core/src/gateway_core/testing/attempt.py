@@ -11,6 +11,7 @@ import httpx
 
 from gateway_core.errors import GatewayError
 from gateway_core.relay import Relay
+from gateway_core.testing.awake import awake
 from gateway_core.testing.case import Violation
 from gateway_core.testing.prompt import ScriptedPrompt
 from gateway_core.testing.vendor import Decision, Vendor
@@ -203,14 +204,14 @@ async def attempt(
 ) -> AsyncIterator[Attempt]:
     """Start a login. answers: what is typed instead of the vendor's. Leaving ends it.
 
-    Raises `Violation` when something of it still runs once it ended.
+    Raises `Violation` when something of it still runs once it ended, or it stopped the event loop.
     """
     before = asyncio.all_tasks()
     line = Line(vendor.transport(), trouble)
     known = vendor.answers if answers is None else answers
     person = Person(known, paste=method == "paste", at_terminal=at_terminal)
     running = Attempt(method, vendor, line, person)
-    with all_logs() as running.logs:
+    with awake(), all_logs() as running.logs:
         async with line.client() as http:
             running.task = asyncio.create_task(running.run(relay, http))
             try:

@@ -45,9 +45,11 @@ def says(readable: str, text: str) -> bool:
 
 def holds_data(call: UpstreamCall, readable: str, data: str) -> bool:
     """Whether base64 data is in a call: as text, as the bytes that it stands for, or, for data
-    that is itself a text, as base64 of it.
+    that is itself a text, as base64 of it or, if it is JSON, as a part of the body.
     """
     if says(readable, data) or b64encode(data.encode()).decode() in readable:
+        return True
+    if data.startswith(("{", "[")) and data.encode() in call.body:
         return True
     try:
         return b64decode(data, validate=True) in call.body

@@ -4,15 +4,19 @@ A check is a function of a `Subject` that raises `Violation` when the rule does 
 `NotApplicable` when it says nothing about this provider. Nothing here knows pytest.
 """
 
+import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from gateway_core.errors import GatewayError, Internal
 
 if TYPE_CHECKING:
     from gateway_core.testing.subject import Subject
 
-__all__ = ["Area", "Case", "Check", "Findings", "NotApplicable", "Result", "Violation"]
+__all__ = ["Area", "Case", "Check", "Findings", "NotApplicable", "Result", "Violation", "told"]
 
 Check: TypeAlias = "Callable[[Subject], Coroutine[Any, Any, None] | None]"
 
@@ -71,7 +75,9 @@ class Result:
 
 
 class Area:
-    """A group of cases with a letter. `cases` are those defined so far, by `@area.case(...)`."""
+    """A group of cases with a letter. `cases`: those defined so far by `@area.case(...)`, in the
+    order of their numbers.
+    """
 
     def __init__(self, letter: str, title: str) -> None:
         self.letter = letter
@@ -89,9 +95,23 @@ class Area:
                 raise ValueError(f"case {id} is defined twice")
             name = check.__name__.replace("_", "-")
             self.cases.append(Case(id, name, self.title, rule, why, cure, static, check))
+            self.cases.sort(key=lambda case: case.id)  # an area may have several modules
             return check
 
         return define
+
+
+def told(error: BaseException) -> str:
+    """An error for the author: its kind and words and, of one that the core wrapped because the
+    plugin raised it, what that was and where.
+    """
+    words = f"{type(error).__name__}: {error}"
+    cause = error.__cause__
+    if not isinstance(error, Internal) or cause is None or isinstance(cause, GatewayError):
+        return words
+    frames = traceback.extract_tb(cause.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{words}\n    {type(cause).__name__}: {cause}{where}"
 
 
 class Findings:
@@ -113,7 +133,7 @@ class Findings:
         except Violation as violation:
             self._found.append(f"{example}: {violation}")
         except Exception as error:
-            self._found.append(f"{example}: {type(error).__name__}: {error}")
+            self._found.append(f"{example}: {told(error)}")
 
     def settle(self) -> None:
         """Raise `Violation` with all findings, when there are any."""

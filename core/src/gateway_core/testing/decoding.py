@@ -17,7 +17,7 @@ from gateway_core.testing.transcripts import Transcript
 __all__ = ["Decoding", "decodings", "fed", "sampled"]
 
 _FEWEST_PLACES = 16
-_BYTES_DECODED = 100_000
+_BYTES_DECODED = 60_000
 
 
 class Decoding:

@@ -16,6 +16,7 @@ __all__ = [
     "is_framed",
     "payload_places",
     "payloads",
+    "respelled",
     "rewritten",
     "unknown_event",
     "with_payload",
@@ -51,6 +52,15 @@ def frames(transcript: Transcript) -> list[bytes]:
     ends = b"\r\n\r\n" if b"\r\n\r\n" in data else b"\n\n"
     *blocks, rest = data.split(ends)
     return [block + ends for block in blocks] + ([rest] if rest else [])
+
+
+def respelled(transcript: Transcript) -> Iterator[tuple[str, bytes]]:
+    """The same events in other bytes that mean the same: how, and the bytes."""
+    if transcript.suffix == "sse":
+        found = frames(transcript)
+        yield "with comments between the events", b": still here\n\n".join([b"", *found])
+    plain = transcript.data.replace(b"\r\n", b"\n")
+    yield "with CRLF line ends", plain.replace(b"\n", b"\r\n")
 
 
 def rewritten(transcript: Transcript, rewrite: Callable[[Any], Any]) -> bytes:

@@ -9,6 +9,7 @@ from gateway_core.credentials.store import Credential
 from gateway_core.errors import GatewayError
 from gateway_core.provider import Model
 from gateway_core.relay import Relay
+from gateway_core.testing.awake import awake
 
 __all__ = ["Offline", "ask_models", "offline_models", "unreachable"]
 
@@ -34,10 +35,13 @@ def _refuse(request: httpx.Request) -> httpx.Response:
 async def ask_models(
     relay: Relay, credential: Credential | None, transport: httpx.AsyncBaseTransport | None = None
 ) -> Sequence[Model]:
-    """What the provider lists for a credential. Raises its `GatewayError`."""
+    """What the provider lists for a credential. Raises its `GatewayError`, and `Violation` when the
+    hook stops the event loop.
+    """
     offline = Offline(transport)
-    async with offline.http:
-        return await relay.models(credential, offline)
+    with awake():
+        async with offline.http:
+            return await relay.models(credential, offline)
 
 
 def offline_models(relay: Relay) -> Sequence[Model]:

@@ -42,7 +42,8 @@ def load_relay(plugin: object, settings: Mapping[str, object]) -> Relay:
     id = getattr(introduce(), "id", "provider")
     flags: dict[str, object] = {f"providers.{id}.{name}": v for name, v in settings.items()}
     flags["plugins.enabled"] = "none-installed"
-    loaded = PluginSet(load_settings(flags, {"GATEWAY_HOME": _NOWHERE}), [plugin])
+    home = {"GATEWAY_HOME": _NOWHERE}
+    loaded = PluginSet(load_settings(flags, home), [plugin], remembers=False)
     if loaded.broken:
         raise Violation(f"the plugin host leaves it out: {loaded.broken[0].reason}")
     if not loaded.providers:

@@ -5,20 +5,20 @@ import inspect
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from gateway_core.testing.case import Area, Case, NotApplicable, Result, Violation
+from gateway_core.testing.case import Area, Case, NotApplicable, Result, Violation, told
 from gateway_core.testing.cases import (
-    contract,
+    decoders,
     dialects,
     errors,
     growth,
-    login,
     models,
+    options,
     privacy,
+    redirects,
     refresh,
     seals,
-    streams,
     usage,
-    wire,
+    waiting,
 )
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["AREAS", "CASES", "run_case", "run_cases"]
 
 AREAS: Final[tuple[Area, ...]] = (
-    contract.AREA,
+    waiting.AREA,  # which is that of `contract`
     models.AREA,
-    login.AREA,
+    redirects.AREA,  # which is that of `login`
     refresh.AREA,
-    wire.AREA,  # which is that of `translation`
+    options.AREA,  # which is that of `translation` and `wire`
     seals.AREA,
     privacy.AREA,
-    streams.AREA,
+    decoders.AREA,  # which is that of `streams`
     dialects.AREA,
     usage.AREA,
     errors.AREA,
@@ -56,7 +56,7 @@ def run_case(case: Case, subject: "Subject") -> Result:
     except Violation as violation:
         return Result(case, "failed", str(violation))
     except Exception as error:
-        return Result(case, "failed", f"{type(error).__name__}: {error}")
+        return Result(case, "failed", told(error))
     return Result(case, "passed")
 
 

@@ -4,6 +4,7 @@
      "tools": [{"name": "Bash", "description": "...", "schema": {...}},
                {"name": "apply_patch", "description": null, "format": null},
                {"hosted": "web_search", "options": {...}}],
+     "options": {"temperature": 0.5, "effort": "low", "choice": "required", "shape": "json"},
      "messages": [
        {"role": "user", "parts": [{"text": "Hello"}, {"media": "image", "type": "image/png",
                                                       "data": "iVBO..."}]},
@@ -12,9 +13,12 @@
          {"call": "call_1", "name": "Bash", "arguments": "{}"}]},
        {"role": "user", "parts": [{"result": "call_1", "parts": [{"text": "ok"}]}]}]}
 
-The first key tells what a part is. `media` has `data`, `url` or `file`, `call` may be `custom`,
-`result` may have `failed`; what ran at an upstream is `ran`, with `name`, `arguments`, `outcome`.
+Options are left out where the client did not say. The first key tells what a part is. `media` has
+`data`, `url` or `file`, `call` may be `custom`, `result` may have `failed`; what ran at an upstream
+is `ran`, with `name`, `arguments`, `outcome`.
 """
+
+from dataclasses import asdict
 
 from gateway_core import (
     CustomTool,
@@ -41,13 +45,14 @@ ISSUER = "demo"
 
 
 def write_conversation(request: Request) -> JsonObject:
-    """`instructions`, `tools` and `messages`.
+    """`instructions`, `tools`, `options` and `messages`.
 
     Raises `Unsupported`, naming it, for an item that only another upstream understands.
     """
     return {
         "instructions": [text.text for text in request.instructions],
         "tools": [_tool(tool) for tool in request.tools],
+        "options": _options(request),
         "messages": [
             _message(message, f"messages[{index}]")
             for index, message in enumerate(request.messages)
@@ -59,6 +64,20 @@ def count_seals(conversation: JsonObject) -> int:
     """How many of its own sealed thoughts the upstream is shown again."""
     parts = [part for message in conversation["messages"] for part in message["parts"]]
     return sum("seal" in part for part in parts)
+
+
+def _options(request: Request) -> JsonObject:
+    choice, shape = request.tool_choice, request.output
+    options = {
+        **asdict(request.sampling),
+        "effort": request.reasoning.effective_effort,
+        "choice": choice.names or (None if choice.mode == "auto" else choice.mode),
+        "parallel": choice.parallel,
+        "shape": None if shape.kind == "text" else shape.kind,
+        "schema": shape.schema,
+        "verbosity": shape.verbosity,
+    }
+    return {name: value for name, value in options.items() if value not in (None, [])}
 
 
 def _tool(tool: Tool) -> JsonObject:

@@ -1,31 +1,35 @@
 """Area L: logins, against a scripted vendor."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from gateway_core.errors import LoginRequired
 from gateway_core.testing.attempt import TROUBLES, Attempt, Trouble, attempt
 from gateway_core.testing.case import Area, Findings, NotApplicable, Violation
 from gateway_core.testing.credentials import secrets_of
+from gateway_core.testing.redirects import first_redirect, with_members
 from gateway_core.testing.subject import Subject
 from gateway_core.testing.vendor import Vendor
 from gateway_core.testing.watch import said_by, secrets_in
 
-__all__ = ["AREA", "PASSING", "scripted_vendor"]
+__all__ = [
+    "AREA",
+    "PASSING",
+    "expect_login_required",
+    "for_each_method",
+    "scripted_vendor",
+]
 
 AREA: Final = Area("L", "login")
 
 PASSING: Final = ("timeout", "upstream_failed", "upstream_protocol", "overloaded", "rate_limited")
 """Kinds of errors that say: the vendor has trouble, try again later."""
 
-_OTHER_STATE = "canary-state-of-another-login"
 _GARBAGE = "canary-garbage-that-was-pasted"
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def scripted_vendor(subject: Subject) -> Callable[[], Vendor]:
@@ -40,7 +44,7 @@ def scripted_vendor(subject: Subject) -> Callable[[], Vendor]:
     return subject.vendor
 
 
-async def _for_each_method(
+async def for_each_method(
     subject: Subject, check: Callable[[str], Awaitable[None]], methods: Collection[str] = ()
 ) -> None:
     """Hold each method of the vendor, or those of these that it has, to a rule."""
@@ -87,46 +91,7 @@ async def gives_a_credential(subject: Subject) -> None:
             if moment is not None and name == "expires_at" and moment <= datetime.now(UTC):
                 raise Violation("the new token has ended already")
 
-    await _for_each_method(subject, check)
-
-
-@AREA.case(
-    2,
-    rule="A redirect with another login's state completes nothing; the person is told.",
-    why="Who can make a browser open a link could otherwise log the gateway in to their own "
-    "account, and read what is asked with it.",
-    cure="Compare the state before the code is spent (`LoopbackCallback` and `parse_pasted` do), "
-    "and say that the fresh URL has to be opened.",
-)
-async def refuses_another_state(subject: Subject) -> None:
-    make = scripted_vendor(subject)
-
-    async def check(method: str) -> None:
-        vendor = make()
-        async with attempt(subject.relay, vendor, method) as login:
-            redirect = await _first_redirect(login, "state")
-            spent, told = login.line.sent, len(login.person.shown)
-            status = await login.come_back(_with(redirect, state=_OTHER_STATE))
-            if status is None or status < 400:
-                await login.settled("after a redirect with another state")
-            if login.credential is not None or login.line.sent > spent:
-                raise Violation("a redirect with another state was taken for this login's")
-            if login.error is not None:
-                _expect_login_required(login, "a redirect with another state")
-                return
-            if status is None and len(login.person.shown) == told:
-                raise Violation("the person asked again is not told what was wrong")
-            if (
-                status is not None
-                and (await login.come_back(_with(redirect, state=None)) or 0) < 400
-            ):
-                raise Violation("a redirect without a state was taken for this login's")
-            await login.come_back(redirect)
-            await login.ended("after its own redirect came at last")
-            if login.credential is None:
-                raise Violation(f"its own redirect came at last, but {login.outcome}")
-
-    await _for_each_method(subject, check, ("browser", "paste"))
+    await for_each_method(subject, check)
 
 
 @AREA.case(
@@ -148,7 +113,7 @@ async def a_refusal_ends_the_login(subject: Subject) -> None:
                 if redirect is not None:
                     await login.come_back(redirect)
                 await login.follow("deny")
-                _expect_login_required(login, "the vendor's page was answered with no")
+                expect_login_required(login, "the vendor's page was answered with no")
                 return
         empty = [""] * len(vendor.answers)
         async with attempt(subject.relay, make(), method, answers=empty) as login:
@@ -156,9 +121,9 @@ async def a_refusal_ends_the_login(subject: Subject) -> None:
         if login.credential is not None:
             raise Violation("an empty answer gave a credential")
         if login.error is not None:
-            _expect_login_required(login, "the question was answered with nothing")
+            expect_login_required(login, "the question was answered with nothing")
 
-    await _for_each_method(subject, check)
+    await for_each_method(subject, check)
 
 
 @AREA.case(
@@ -185,7 +150,7 @@ async def trouble_is_not_the_persons(subject: Subject) -> None:
         if not asked:
             raise NotApplicable("the login asks the vendor nothing")
 
-    await _for_each_method(subject, check)
+    await for_each_method(subject, check)
 
 
 @AREA.case(
@@ -221,7 +186,7 @@ async def cancelling_leaves_nothing(subject: Subject) -> None:
         if port is not None and method == "browser" and await _listens(port):
             raise Violation("the listener for the redirect is still there")
 
-    await _for_each_method(subject, check)
+    await for_each_method(subject, check)
 
 
 @AREA.case(
@@ -255,97 +220,7 @@ async def tells_no_secret(subject: Subject) -> None:
                     raise Violation(f"a secret is {' and '.join(found)}")
         findings.settle()
 
-    await _for_each_method(subject, check)
-
-
-@AREA.case(
-    7,
-    rule="The authorize URL carries a state, PKCE of the method S256 where it has a challenge, and "
-    "no secret.",
-    why="Without them whoever sees the redirect, in a history or a proxy, can use the code.",
-    cure="Build it with `authorize_url`, `random_state` and `pkce_pair`.",
-)
-async def the_authorize_url_is_guarded(subject: Subject) -> None:
-    make = scripted_vendor(subject)
-
-    async def check(method: str) -> None:
-        vendor = make()
-        async with attempt(subject.relay, vendor, method) as login:
-            seen = await login.url()
-            redirect = await vendor.browse(seen, "approve") if seen else None
-            if seen is None or redirect is None:
-                raise NotApplicable("the login has no authorize URL")
-            await login.come_back(redirect)
-            await login.follow()
-        query = _query(seen)
-        if "state" in _query(redirect) and not query.get("state"):
-            raise Violation("the authorize URL has no state")
-        if "code_challenge" in query:
-            if query.get("code_challenge_method") != "S256":
-                raise Violation(f"PKCE has the method {query.get('code_challenge_method')!r}")
-            if not _CHALLENGE.fullmatch(query["code_challenge"]):
-                raise Violation("the PKCE challenge is no SHA-256 in base64url without padding")
-        if secrets_in(seen, [*vendor.secrets(), *secrets_of(login.credential)]):
-            raise Violation("a secret is in the authorize URL")
-
-    await _for_each_method(subject, check, ("browser", "paste"))
-
-
-@AREA.case(
-    8,
-    rule="Each login has a state and a PKCE challenge of its own.",
-    why="A value used twice protects nothing: the link of one login fits the other.",
-    cure="Make them inside the hook, not when the module or the plugin is loaded.",
-)
-async def logins_share_nothing(subject: Subject) -> None:
-    make = scripted_vendor(subject)
-
-    async def check(method: str) -> None:
-        seen = []
-        for _ in range(2):
-            async with attempt(subject.relay, make(), method) as login:
-                seen.append(_query(await login.url() or ""))
-        names = [name for name in ("state", "code_challenge", "nonce") if name in seen[0]]
-        if not names:
-            raise NotApplicable("the login has neither state nor challenge")
-        if shared := [name for name in names if seen[0][name] == seen[1].get(name)]:
-            raise Violation(f"two logins have the same {' and '.join(shared)}")
-
-    await _for_each_method(subject, check, ("browser", "paste"))
-
-
-@AREA.case(
-    9,
-    rule="Pasting takes the whole address; a bare code or nonsense is taken, or answered in words.",
-    why="People paste what they have: a line with blanks, the code alone, the wrong tab's address.",
-    cure="Use `browser_login(..., listen=False)`, or `parse_pasted` and ask again.",
-)
-async def takes_what_is_pasted(subject: Subject) -> None:
-    make = scripted_vendor(subject)
-
-    async def check(method: str) -> None:
-        findings = Findings()
-        for what in ("address", "address with blanks around", "code", "nonsense", "nothing"):
-            with findings.about(what):
-                async with attempt(subject.relay, make(), method) as login:
-                    redirect = await _first_redirect(login, "code")
-                    told = len(login.person.shown)
-                    login.paste(_pasted(what, redirect))
-                    await login.settled(f"after {what} was pasted")
-                    if what.startswith("address") and login.credential is None:
-                        raise Violation(f"{login.outcome}: {login.error or ''}")
-                    if what == "nonsense" and login.credential is not None:
-                        raise Violation("it gave a credential")
-                    if login.error is not None:
-                        _expect_login_required(login, f"{what} was pasted")
-                    elif not login.task.done():
-                        if what != "nothing" and len(login.person.shown) == told:
-                            raise Violation("the person is asked again and not told why")
-                        login.paste(redirect)
-                        await login.ended("after the right address was pasted at last")
-        findings.settle()
-
-    await _for_each_method(subject, check, ("paste",))
+    await for_each_method(subject, check)
 
 
 @AREA.case(
@@ -363,56 +238,24 @@ async def nobody_at_the_terminal_is_noticed(subject: Subject) -> None:
         async with attempt(subject.relay, make(), method, answers=(), at_terminal=False) as login:
             await login.ended("though nobody is at the terminal")
         if login.person.questions:
-            _expect_login_required(login, "nobody is at the terminal")
+            expect_login_required(login, "nobody is at the terminal")
 
-    await _for_each_method(subject, check)
-
-
-async def _first_redirect(login: Attempt, member: str) -> str:
-    """Where the first URL leads. Raises `NotApplicable` unless the redirect has this member."""
-    seen = await login.url()
-    redirect = await login.vendor.browse(seen, "approve") if seen else None
-    if redirect is None or member not in _query(redirect):
-        raise NotApplicable(f"the vendor redirects with no {member}")
-    return redirect
+    await for_each_method(subject, check)
 
 
 async def _mislead(login: Attempt) -> None:
     """Come back with a code that the vendor never gave out."""
-    redirect = await _first_redirect(login, "code")
-    await login.come_back(_with(redirect, code=_GARBAGE))
+    redirect = await first_redirect(login, "code")
+    await login.come_back(with_members(redirect, code=_GARBAGE))
     await login.settled("after a code that is none")
 
 
-def _pasted(what: str, redirect: str) -> str:
-    match what:
-        case "address":
-            return redirect
-        case "address with blanks around":
-            return f"  {redirect} \n"
-        case "code":
-            return _query(redirect)["code"]
-        case "nonsense":
-            return "https://www.example.com/search?q=how+to+log+in"
-    return ""
-
-
-def _expect_login_required(login: Attempt, event: str) -> None:
+def expect_login_required(login: Attempt, event: str) -> None:
     if not isinstance(login.error, LoginRequired):
         told = f": {login.error}" if login.error else ""
         raise Violation(f"{event}, and {login.outcome}{told}")
     if not login.error.message.strip():
         raise Violation(f"{event}, and the LoginRequired says nothing")
-
-
-def _query(url: str) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
-
-
-def _with(url: str, **members: str | None) -> str:
-    """The URL with members of its query replaced; None takes one out."""
-    query = {name: value for name, value in {**_query(url), **members}.items() if value is not None}
-    return urlunsplit(urlsplit(url)._replace(query=urlencode(query)))
 
 
 async def _listens(port: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 from gateway_core.credentials.store import Credential
 from gateway_core.errors import GatewayError, LoginRequired
 from gateway_core.testing.attempt import TROUBLES, Line, attempt
+from gateway_core.testing.awake import awake
 from gateway_core.testing.case import Area, Findings, NotApplicable, Violation
 from gateway_core.testing.cases.login import PASSING, scripted_vendor
 from gateway_core.testing.credentials import secrets_of
@@ -209,7 +210,7 @@ async def _refreshable(subject: Subject) -> tuple[Vendor | None, Credential]:
 
 async def _refresh(subject: Subject, credential: Credential, line: Line) -> _Refreshed:
     done = _Refreshed()
-    with all_logs() as done.logs:
+    with awake(), all_logs() as done.logs:
         async with line.client() as http:
             try:
                 done.credential = await subject.relay.refresh(credential, http)

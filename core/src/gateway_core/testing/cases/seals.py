@@ -118,7 +118,8 @@ def foreign_seals_stay_here(subject: Subject) -> None:
         with findings.about(f"a seal of {issuer!r}"):
             route = subject.route()
             try:
-                call = ask(subject, as_handed_on(subject, _with_seals_of(issuer), route), route)
+                asked_for = _with_seals_of(issuer, subject)
+                call = ask(subject, as_handed_on(subject, asked_for, route), route)
             except GatewayError as error:
                 raise Violation(f"it makes the turn fail: {error.message}") from error
             if holds_data(call, subject.readable(call), _CANARY):
@@ -138,7 +139,7 @@ def foreign_seals_take_nothing_along(subject: Subject) -> None:
     findings = Findings()
     for issuer in _STRANGERS:
         with findings.about(f"a seal of {issuer!r}"):
-            translated = asked(subject, issuer, partial(_with_seals_of, issuer))
+            translated = asked(subject, issuer, partial(_with_seals_of, issuer, subject))
             if translated is None:
                 continue
             readable = subject.readable(translated.call)
@@ -148,20 +149,25 @@ def foreign_seals_take_nothing_along(subject: Subject) -> None:
     findings.settle()
 
 
-def _with_seals_of(issuer: str) -> Request:
-    """A conversation with sealed thoughts of this issuer in every place that has them."""
+def _with_seals_of(issuer: str, subject: Subject) -> Request:
+    """A conversation with sealed thoughts of this issuer in every place that has them: on calls
+    too, where the provider takes tools.
+    """
     seal = Seal(issuer, _CANARY, id="rs_canary")
+    tools = subject.capabilities(subject.route()).tools
     call = ToolCall("call_1", "look", '{"path":"here"}', seal=seal)
+    result = ToolResult("call_1", [Text("nothing")])
+    said: list[Part] = [Reasoning("Where?", seal), Text("I look.")]
     return Request(
         "",
         [
             Message("user", [Text("Look around.")]),
-            Message("assistant", [Reasoning("Where?", seal), Text("I look."), call]),
-            Message("user", [ToolResult("call_1", [Text("nothing")])]),
+            Message("assistant", [*said, call] if tools else said),
+            Message("user", [result if tools else Text("nothing")]),
             Message("assistant", [Reasoning("", seal, redacted=True), Text("There is nothing.")]),
             Message("user", [Text("Look again.")]),
         ],
-        tools=[FunctionTool("look", "Looks", _ANYTHING)],
+        tools=[FunctionTool("look", "Looks", _ANYTHING)] if tools else [],
     )
 
 

@@ -18,10 +18,9 @@ from gateway_core.testing.framing import (
 )
 from gateway_core.testing.transcripts import Transcript
 
-__all__ = ["READ_BYTES", "blown_up", "misshapen", "spoiled"]
+__all__ = ["READ_BYTES", "grown", "misshapen", "spoiled"]
 
 READ_BYTES = 65_536
-_HUGE = "lorem ipsum " * 90_000
 _WORD = re.compile(r"[A-Za-z]{3,}")
 _GARBAGE = (
     b"\x00\xff\xfe\r\n\x80garbage\n",
@@ -92,8 +91,8 @@ def _paths(value: Any, depth: int = 3) -> Iterator[tuple[Any, ...]]:
                 yield (key, *rest)
 
 
-def blown_up(decoding: Decoding) -> tuple[bytes, str] | None:
-    """The transcript with its longest delta grown to a megabyte, and all of the text that it must
+def grown(decoding: Decoding, more: str) -> tuple[bytes, str] | None:
+    """The transcript with more text after a word of its longest, and all of the text that it must
     say; None when it says no text that can be found in its payloads.
     """
     if decoding.whole.end is None:
@@ -108,8 +107,8 @@ def blown_up(decoding: Decoding) -> tuple[bytes, str] | None:
         # nowhere but in texts of the answer, so that no name of a kind grows.
         once = text.count(word) == sum(delta.count(word) for delta in deltas) == 1
         if once and all(leaf in text for leaf in leaves if word in leaf):
-            data = rewritten(transcript, partial(_grown, word=word))
-            return data, text.replace(word, word + _HUGE)
+            data = rewritten(transcript, partial(_grown, word=word, more=more))
+            return data, text.replace(word, word + more)
     return None
 
 
@@ -121,12 +120,12 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
 
 
-def _grown(value: Any, word: str) -> Any:
-    """The JSON value with the word grown huge in all texts."""
+def _grown(value: Any, word: str, more: str) -> Any:
+    """The JSON value with more text after the word, wherever it is."""
     if isinstance(value, str):
-        return value.replace(word, word + _HUGE)
+        return value.replace(word, word + more)
     if isinstance(value, list):
-        return [_grown(item, word) for item in value]
+        return [_grown(item, word, more) for item in value]
     if isinstance(value, dict):
-        return {key: _grown(item, word) for key, item in value.items()}
+        return {key: _grown(item, word, more) for key, item in value.items()}
     return value

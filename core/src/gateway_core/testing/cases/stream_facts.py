@@ -41,12 +41,6 @@ def missing_features(subject: Subject, answers: Mapping[str, Answer]) -> list[st
             "reasoning",
             "an answer with thinking, or say efforts=()",
         ),
-        (
-            True,
-            any(answer.error and answer.error.kind != "upstream_protocol" for answer in found),
-            "an error inside a successful answer",
-            'one that fails midway, with `error = "..."` in its .toml',
-        ),
     )
     return [
         f"no transcript shows {feature}: add {advice}"
@@ -98,14 +92,16 @@ def repeated_ids(answer: Answer) -> str | None:
 
 
 def bad_arguments(answer: Answer) -> str | None:
-    """Arguments of a function call that are no JSON although the answer is complete, in words."""
+    """Arguments of a function call that are no JSON object although the answer is complete."""
     if answer.end is None or answer.end.reason not in _COMPLETE:
         return None
     for call in answer.calls:
         if call.text and not call.facts["custom"]:
+            name, text = call.facts["name"], call.text
             try:
-                loads(call.text)
+                value = loads(text)
             except ValueError:
-                name = call.facts["name"]
-                return f"the arguments of the call of {name} are no JSON: {call.text[:80]!r}"
+                return f"the arguments of the call of {name} are no JSON: {text[:80]!r}"
+            if not isinstance(value, dict):
+                return f"the arguments of the call of {name} are no JSON object: {text[:80]!r}"
     return None
