@@ -86,7 +86,9 @@ class Optional(LineProvider):
         return ProviderInfo("both", "Both", CONTRACT, "browser", login_optional=True)
 
     @hookimpl
-    async def gateway_models(self, credential: Credential | None) -> Sequence[Model]:
+    async def gateway_models(  # type: ignore[override]
+        self, credential: Credential | None
+    ) -> Sequence[Model]:
         if credential is None:
             return [Model("free")]
         self.asked_with_login.set()

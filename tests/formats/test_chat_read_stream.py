@@ -77,7 +77,7 @@ def test_a_stream_becomes_events() -> None:
             Open(index=1, part=Text(text="")),
             Delta(index=1, text="I will list it."),
             Close(index=1),
-            Open(index=2, part=ToolCall(id="ls:0", name="ls", arguments="")),
+            Open(index=2, part=ToolCall(id="ls_0", name="ls", arguments="")),
             Delta(index=2, text='{"path":'),
             Delta(index=2, text='"."}'),
             Close(index=2),
@@ -166,6 +166,14 @@ class TestCalls:
             chunk({}, "tool_calls"),
         )
         assert calls(data) == [("a", "f", "{}"), ("b", "f", '{"x":1}')]
+
+    def test_ids_that_anthropic_does_not_take_are_fitted_and_stay_apart(self) -> None:
+        data = sse(
+            chunk(call(index=0, id="f.a:0", name="f", arguments="{}")),
+            chunk(call(index=1, id="f:a.0", name="f", arguments="{}")),
+            chunk({}, "tool_calls"),
+        )
+        assert calls(data) == [("f_a_0", "f", "{}"), ("f_a_0_", "f", "{}")]
 
     def test_index_0_for_every_call(self) -> None:
         data = sse(

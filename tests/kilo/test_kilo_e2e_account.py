@@ -46,6 +46,16 @@ def test_before_a_login_free_models_are_ready(command: GatewayCommand) -> None:
     assert "claude-opus" not in listed
 
 
+def test_nothing_is_sent_to_a_free_model_that_was_not_named(
+    simulator: KiloSimulator, command: GatewayCommand
+) -> None:
+    """Its vendor may train on the prompt."""
+    assert "name one with --model" in command.failure("ask", "Hello")
+    assert simulator.requests == []
+    simulator.play("text: Hi")
+    assert "Hi" in command.output("ask", "--model", "kilo", "Hello")
+
+
 def test_a_login_opens_all_models_and_shows_the_balance(
     simulator: KiloSimulator, command: GatewayCommand
 ) -> None:
@@ -82,7 +92,9 @@ def test_status_of_a_login_that_kilo_ended(
     assert "run `gateway login kilo`" in command.output("status", "kilo")
 
 
-@pytest.mark.parametrize(("decision", "words"), [("denied", "refused"), ("expired", "expired")])
+@pytest.mark.parametrize(
+    ("decision", "words"), [("denied", "refused"), ("expired", "expired"), ("unknown", "HTTP 404")]
+)
 async def test_a_login_that_comes_to_nothing_says_why(
     simulator: KiloSimulator, http: httpx.AsyncClient, decision: str, words: str
 ) -> None:

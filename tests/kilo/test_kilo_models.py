@@ -8,7 +8,7 @@ import pytest
 from gateway_core import GatewayError, Model, UpstreamProtocol
 from gateway_core.testing import fake_credential
 from gateway_kilo.account import list_models
-from gateway_kilo.models import STATIC_MODELS, claim, read_models
+from gateway_kilo.models import STATIC_MODELS, claim, read_models, vendor_name
 from gateway_kilo.settings import KiloSettings
 
 
@@ -71,11 +71,25 @@ def test_a_model_that_lists_nothing_is_asked_for_everything_but_reasoning() -> N
 
 
 def test_short_names() -> None:
-    settings = KiloSettings(model="a/b")
+    settings = KiloSettings(model="kilo/a/b")
     targets = {"kilo": "a/b", "minimax-2.5": "minimax/minimax-m2.5:free", "gpt-5": None}
     for name, target in targets.items():
         claimed = claim(name, settings)
         assert (claimed and claimed.model) == target
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("a/b", "a/b"),
+        ("kilo/a/b", "a/b"),
+        ("auto", "kilo/auto"),
+        ("kilo/auto-free", "kilo/auto-free"),
+        ("kilo-auto/free", "kilo-auto/free"),
+    ],
+)
+def test_the_prefix_is_ours_but_for_two_old_names(name: str, told: str) -> None:
+    assert vendor_name(name) == told
 
 
 async def test_without_a_network_one_name_is_left() -> None:
@@ -88,6 +102,15 @@ async def test_without_a_network_one_name_is_left() -> None:
         assert await list_models(None, http, KiloSettings()) == list(STATIC_MODELS)
         with pytest.raises(GatewayError):
             await list_models(fake_credential("kilo"), http, KiloSettings())
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, b"{}"), (429, b"{}"), (200, b"{}")])
+async def test_an_answer_without_a_list_replaces_no_list(status: int, body: bytes) -> None:
+    """Also without a login, where the one name stands in for a network alone."""
+    transport = httpx.MockTransport(lambda request: httpx.Response(status, content=body))
+    async with httpx.AsyncClient(transport=transport) as http:
+        with pytest.raises(GatewayError):
+            await list_models(None, http, KiloSettings())
 
 
 def test_no_list_is_an_error() -> None:

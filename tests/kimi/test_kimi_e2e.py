@@ -3,6 +3,7 @@
 The simulator refuses what Kimi would; `no_violations` holds after each test.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -91,6 +92,7 @@ def test_turns_with_parallel_tools(
             ("lookup", {"topic": f"number {number}"}),
             ("clock", {}),
         ]
+        assert all(re.fullmatch("[a-zA-Z0-9_-]+", call.id) for call in turn.calls)
         turn = talk.give(results_for(turn))
 
     assert turn.text == "All of it is done."

@@ -91,6 +91,17 @@ async def test_an_account_without_kimi_code_keeps_its_login_and_is_told(
     assert any("membership has expired" in message for message in prompt.shown)
 
 
+async def test_a_plan_without_kimi_code_shows_also_where_the_profile_does_not(
+    simulator: KimiSimulator, settings: KimiSettings, http: httpx.AsyncClient
+) -> None:
+    simulator.broken_paths["me"] = 503
+    simulator.broken_paths["models"] = 401
+    prompt = ScriptedPrompt()
+    credential = await KimiProvider().gateway_login(prompt, http, settings)
+    assert (credential.account, credential.label) == ("u-7", None)
+    assert any("Logged in, but" in message for message in prompt.shown)
+
+
 def test_this_machine_is_the_same_after_logging_out_and_in_again(
     simulator: KimiSimulator, command: GatewayCommand
 ) -> None:

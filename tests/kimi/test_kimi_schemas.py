@@ -13,6 +13,8 @@ from gateway_kimi.schemas import tool_schema
         ({"enum": ["a", "b"]}, {"enum": ["a", "b"], "type": "string"}),
         ({"enum": [1, 2.5]}, {"enum": [1, 2.5], "type": "number"}),
         ({"const": True}, {"const": True, "type": "boolean"}),
+        ({"const": None}, {"const": None, "type": "null"}),
+        ({"enum": [[1], [2]]}, {"enum": [[1], [2]], "type": "array"}),
         ({"enum": ["a", 1]}, {"enum": ["a", 1], "type": "string"}),
         ({"minimum": 3}, {"minimum": 3, "type": "number"}),
         ({"required": ["x"]}, {"required": ["x"], "type": "object"}),

@@ -386,6 +386,16 @@ async def test_any_other_outcome_ends_the_login(
         await login(prompt, http, named, "device")
 
 
+async def test_a_refused_poll_ends_the_login_at_once(
+    prompt: ScriptedPrompt, http: httpx.AsyncClient, settings: KiroSettings, service: KiroService
+) -> None:
+    social(service, PENDING, {"status": 404, "body": {"message": "no such code"}})
+    named = settings.model_copy(update={"login": "github"})
+    with pytest.raises(LoginRequired, match="start again"):
+        await login(prompt, http, named, "device")
+    assert len(service.asked("/auth/oauth/device/poll")) == 2
+
+
 async def test_nobody_is_sent_to_another_host(
     prompt: ScriptedPrompt, http: httpx.AsyncClient, settings: KiroSettings, service: KiroService
 ) -> None:

@@ -47,8 +47,8 @@ _remembered = TypeAdapter(_Remembered)
 
 
 class _NoNetwork:
-    """Stands in for a transport: who merely serves without a login, too, is not asked at a start
-    by everybody who has it installed.
+    """Stands in for a transport: no start waits for the list of a provider that merely serves
+    without a login, too. It is asked later, in the background.
     """
 
     @property

@@ -119,7 +119,8 @@ class ProviderInfo:
     id: `[a-z][a-z0-9-]*`, the prefix in `provider/model` and the name of its settings table.
     contract: the `CONTRACT` of the core it was written against.
     login_optional: it also serves without a login, with less; every hook then takes None for the
-    credential. Claude names that nobody serves are never passed to such a provider by themselves.
+    credential. Such a provider is only asked when it is named: it gets no Claude names that nobody
+    serves, and no `gateway ask` without a model.
     settings: a pydantic model with `extra="forbid"` that validates `[providers.<id>]`.
     hosts: host names the plugin talks to, for people to see.
     """

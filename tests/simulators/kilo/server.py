@@ -61,7 +61,7 @@ class KiloSimulator(ChatUpstream):
 
     balance: dollars of every account. allowance: how many requests are left without a login.
     decisions: what the next polls of a login are answered with, before it is approved (`pending`,
-    `denied`, `expired`).
+    `denied`, `expired`, `unknown` for a server without the endpoint).
     """
 
     reasoning: ClassVar[str] = "reasoning"
@@ -172,6 +172,8 @@ class KiloSimulator(ChatUpstream):
         decision = self.decisions.pop(0) if self.decisions else "approved"
         if decision == "pending":
             return json_response({"status": "pending"}, 202)
+        if decision == "unknown":
+            return json_response(self.error("invalid_path", "There is no such path."), 404)
         if decision == "denied":
             return json_response({"status": "denied"}, 403)
         if decision == "expired" or body.get("deviceCode") not in self._codes:

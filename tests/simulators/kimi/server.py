@@ -42,6 +42,7 @@ class KimiSimulator(ChatUpstream):
     polls: what the next polls of a device code are answered with, before it is granted
     (`authorization_pending`, also as `200 authorization_pending`, `access_denied`).
     plan: False for an account without Kimi Code. broken_refreshes: how many fail with 503.
+    broken_paths: what is asked for in vain (`me`, `models`, `usages`), and the status then.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class KimiSimulator(ChatUpstream):
         self.plan = True
         self.broken_refreshes = 0
         self.refreshes = 0
+        self.broken_paths: dict[str, int] = {}
         self._logins = itertools.count(1)
         self._access: dict[str, str] = {}
         self._refresh: dict[str, str] = {}
@@ -167,7 +169,10 @@ class KimiSimulator(ChatUpstream):
             self._authorize(dict(request.headers))
         except Refused as refused:
             return json_response(refused.body, refused.status)
-        match request.path_params["what"]:
+        what = request.path_params["what"]
+        if what in self.broken_paths:
+            return json_response(self.error("broken", "no answer"), self.broken_paths[what])
+        match what:
             case "models":
                 return json_response({"data": list(MODELS.values())})
             case "me":

@@ -17,6 +17,7 @@ from gateway_core.cli.server import Server, listen, loop_factory, probe
 from gateway_core.errors import UpstreamProtocol
 from gateway_core.json import JsonObject, loads_object
 from gateway_core.logs import register_secret
+from gateway_core.plugins import PluginSet
 from gateway_core.runtime import Runtime
 from gateway_core.settings import Settings
 from gateway_core.sse import SSEReader
@@ -51,7 +52,7 @@ async def _ask(
         async with httpx.AsyncClient(
             base_url=url, headers=headers, timeout=settings.timeouts.total, trust_env=False
         ) as http:
-            name = model or await _first_model(http, provider)
+            name = model or await _first_model(http, settings, provider)
             if provider is not None and not name.startswith((f"{provider}/", f"{provider}:")):
                 name = f"{provider}/{name}"
             body: JsonObject = {
@@ -103,12 +104,18 @@ async def _server(
                 await serving
 
 
-async def _first_model(http: httpx.AsyncClient, provider: str | None) -> str:
+async def _first_model(http: httpx.AsyncClient, settings: Settings, provider: str | None) -> str:
+    """The first that is listed, of providers that may be asked without being named."""
     answer = await http.get("/v1/models", params={"limit": 1000})
     if answer.status_code != 200:
         raise _failure(answer.content, answer.status_code)
     entries = loads_object(answer.content)["data"]
-    listed = [entry["id"] for entry in entries if provider in (None, entry.get("owned_by"))]
+    if provider is None:
+        relays = PluginSet(settings).providers
+        named_only = {id for id, relay in relays.items() if relay.info.login_optional}
+        listed = [entry["id"] for entry in entries if entry.get("owned_by") not in named_only]
+    else:
+        listed = [entry["id"] for entry in entries if entry.get("owned_by") == provider]
     if not listed:
         raise Failure("no model is available; run `gateway login`, or name one with --model")
     return str(listed[0])

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gateway_core import Account, Credential, GatewayError, JsonObject, Model
+from gateway_core import Account, Credential, JsonObject, Model, UpstreamFailed
 from gateway_core.lookups import get_object, list_at, number_at, text_at
 from gateway_kilo.errors import read_error
 from gateway_kilo.models import STATIC_MODELS, read_models
@@ -44,16 +44,15 @@ async def list_models(
     """All models with a login, the free ones without; the list is public. Without login and
     network it is the one name that always leads to a free model.
 
-    Raises `GatewayError` when there is a login, so that the list known so far stays.
+    Raises `GatewayError` for every other failure, so that the list known so far stays.
     """
     try:
         answer = await _fetch(http, credential, settings, f"{settings.base_url}/models")
-        models = read_models(answer, free_only=credential is None)
-    except GatewayError:
-        if credential is not None:
+    except UpstreamFailed as error:
+        if credential is not None or error.upstream is not None:  # somebody did answer
             raise
         return list(STATIC_MODELS)
-    return models or list(STATIC_MODELS)
+    return read_models(answer, free_only=credential is None) or list(STATIC_MODELS)
 
 
 async def _fetch(

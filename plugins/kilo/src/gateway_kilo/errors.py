@@ -20,7 +20,7 @@ from gateway_core.errors import Unauthorized
 from gateway_core.formats import chat
 from gateway_core.formats.openai_errors import error_from_object
 from gateway_core.json import loads
-from gateway_core.lookups import text_at
+from gateway_core.lookups import text_at, value_at
 
 __all__ = ["read_chunk_error", "read_error"]
 
@@ -42,7 +42,11 @@ _FLOOD_SECONDS: Final = 30.0
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError | None:
     """The error in an answer outside 2xx; None for what is none of Kilo's words (pages of HTML)."""
     error = chat.read_error(status, headers, body)
-    return error and _refined(error, text_at(loads(body), "error", "buyCreditsUrl"))
+    if error is None:
+        return None
+    told = value_at(loads(body), "error")
+    at = text_at(told, "buyCreditsUrl") or text_at(told, "metadata", "buyCreditsUrl")
+    return _refined(error, at)
 
 
 def read_chunk_error(chunk: object) -> GatewayError:

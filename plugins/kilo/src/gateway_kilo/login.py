@@ -6,7 +6,13 @@ refreshed.
 
 from typing import TYPE_CHECKING, Final
 
-from gateway_core import Credential, LoginPrompt, LoginRequired, UpstreamProtocol
+from gateway_core import (
+    Credential,
+    LoginPrompt,
+    LoginRequired,
+    UpstreamFailed,
+    UpstreamProtocol,
+)
 from gateway_core.credentials.device import DeviceCode, Pending, poll, show_device_code
 from gateway_core.credentials.oauth import OAuthAnswer, TokenResponse, post, read_model
 from gateway_core.lookups import number_at, text_at
@@ -55,7 +61,10 @@ def _judge(answer: OAuthAnswer) -> Credential | Pending:
     if answer.status == 410:
         raise LoginRequired("the code expired before it was used; run `gateway login kilo` again")
     if not answer.ok:
-        raise answer.failure("the login at Kilo failed")
+        failure = answer.failure("the login at Kilo failed")
+        if isinstance(failure, UpstreamFailed) and answer.status < 500:
+            raise failure.retold(LoginRequired)  # else it would be asked until the code expires
+        raise failure
     granted = {"access_token": answer.body.get("token")}
     tokens = read_model(TokenResponse, granted, "the answer that ends the login at Kilo")
     if tokens.access_token is None:

@@ -10,7 +10,7 @@ from gateway_core import Capabilities, Claim, JsonObject, Model, UpstreamProtoco
 from gateway_core.lookups import list_at, number_at, text_at, value_at
 from gateway_kilo.settings import KiloSettings
 
-__all__ = ["CAPABILITIES", "STATIC_MODELS", "claim", "read_models"]
+__all__ = ["CAPABILITIES", "STATIC_MODELS", "claim", "read_models", "vendor_name"]
 
 _EFFORTS: Final = ("none", "low", "medium", "high")
 _SAMPLING: Final = (
@@ -40,10 +40,16 @@ _SHORT_NAMES: Final = {"minimax-2.5": "minimax/minimax-m2.5:free"}
 _LAST: Final = 1e9
 
 
+def vendor_name(name: str) -> str:
+    """What Kilo calls a model that may have `kilo/` in front: two old names really begin so."""
+    plain = name.removeprefix("kilo/")
+    return f"kilo/{plain}" if plain in ("auto", "auto-free") else plain
+
+
 def claim(name: str, settings: KiloSettings) -> Claim | None:
     """The model that the bare name `kilo`, or a short name, stands for."""
     model = settings.model if name == "kilo" else _SHORT_NAMES.get(name)
-    return Claim(model) if model is not None else None
+    return Claim(vendor_name(model)) if model is not None else None
 
 
 def read_models(answer: JsonObject, *, free_only: bool) -> list[Model]:

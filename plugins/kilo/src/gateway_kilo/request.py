@@ -9,6 +9,7 @@ from gateway_core import Credential, Request, Route, UpstreamCall
 from gateway_core.formats.chat import write_request
 from gateway_core.json import dumps
 from gateway_core.session_key import conversation_uuid
+from gateway_kilo.models import vendor_name
 from gateway_kilo.settings import KiloSettings
 
 __all__ = ["ISSUER", "headers_for", "translate"]
@@ -37,7 +38,7 @@ def translate(
     """The call. Raises `Unsupported` for what Kilo cannot be told."""
     body = write_request(
         request,
-        route.model,
+        vendor_name(route.model),
         issuer=ISSUER,
         reasoning_field="reasoning",
         effort_field="reasoning",

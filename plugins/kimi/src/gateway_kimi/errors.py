@@ -17,7 +17,7 @@ from gateway_core.formats.openai_errors import error_from_object
 __all__ = ["read_chunk_error", "read_error"]
 
 _USED_UP: Final = re.compile(
-    r"usage limit|exceeded your current|check your account balance|insufficient balance"
+    r"(?:usage|cycle) limit|exceeded your current|check your account balance|insufficient balance"
     r"|quota|recharge|in arrears",
     re.IGNORECASE,
 )
@@ -42,6 +42,8 @@ def _refined(error: GatewayError) -> GatewayError:
         return error.retold(Unauthorized, "run `gateway login kimi` if this goes on")
     if isinstance(error, NotFound):
         return error.retold(ModelNotFound, "see `gateway models`")
+    if error.code == "rate_limit_reached_error":
+        return error  # whatever its words: they may speak of a quota per minute
     if isinstance(error, Forbidden | RateLimited | QuotaExhausted):
         if "coding agent" in error.message.lower():
             return error.retold(Forbidden, "`providers.kimi.user_agent` says who is asking")

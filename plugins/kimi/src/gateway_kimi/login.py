@@ -1,17 +1,11 @@
 """The life of a Kimi login: a device code, tokens of a quarter of an hour, and their refresh."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from gateway_core import (
-    Credential,
-    Forbidden,
-    GatewayError,
-    LoginPrompt,
-    LoginRequired,
-    UpstreamProtocol,
-)
+from gateway_core import Credential, GatewayError, LoginPrompt, LoginRequired, UpstreamProtocol
 from gateway_core.credentials.device import device_login
 from gateway_core.credentials.machine import machine_id
 from gateway_core.credentials.oauth import TokenResponse, jwt_claims, refresh_token, renewed
@@ -93,16 +87,15 @@ async def _introduced(
 ) -> Credential:
     """The credential with its owner's name. A plan without Kimi Code shows here first."""
     update = {}
-    try:
+    with suppress(GatewayError):  # no name is worth losing a login over
         person = await fetch(credential, http, settings, "/me")
         update["label"] = text_at(person, "email") or text_at(person, "nickname")
         if credential.account == "default":
             update["account"] = text_at(person, "user_id") or credential.account
+    try:
         await fetch(credential, http, settings, "/models")
-    except Forbidden as error:
-        prompt.show(f"Logged in, but this account may not use Kimi Code: {error.message}")
-    except GatewayError:
-        pass  # no name is worth losing a login over
+    except GatewayError as error:
+        prompt.show(f"Logged in, but Kimi does not say its models: {error.message}")
     return credential.model_copy(update=update)
 
 

@@ -22,7 +22,10 @@ _KEYWORDS: Final = {
     "string": ("pattern", "format", "minLength", "maxLength"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 }
-_NAMES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"}
+_NAMES: Final[dict[type, str]] = {
+    **{bool: "boolean", int: "integer", float: "number", str: "string"},
+    **{list: "array", dict: "object", type(None): "null"},
+}
 
 
 def tool_schema(schema: JsonObject) -> JsonObject:

@@ -244,7 +244,10 @@ def _device_code(body: JsonObject) -> DeviceCode:
 
 def _judge(answer: OAuthAnswer) -> TokenResponse | Pending:
     if not answer.ok:
-        raise answer.failure("the device login failed")
+        failure = answer.failure("the device login failed")
+        if 400 <= answer.status < 500 and answer.status not in (408, 429):
+            raise LoginRequired(f"{failure.message}; start again", code=failure.code)
+        raise failure
     status = answer.body.get("status")
     if status == "authorization_pending":
         return Pending()

@@ -13,6 +13,9 @@ from gateway_core.parts import PartWriter
 
 __all__ = ["CallReader"]
 
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
+"""What Anthropic takes in no id: with `functions.ls:0` a conversation could not move there."""
+
 
 @dataclass(slots=True)
 class _Call:
@@ -108,7 +111,8 @@ class CallReader:
         return call
 
     def _open(self, call: _Call) -> None:
-        id_ = call.id or f"call_{re.sub(r'[^a-zA-Z0-9]', '', self.answer_id)[-24:]}_{call.key[1]}"
+        made = f"call_{re.sub(r'[^a-zA-Z0-9]', '', self.answer_id)[-24:]}_{call.key[1]}"
+        id_ = _UNFIT.sub("_", call.id) or made
         while id_ in self._ids:
             id_ += "_"
         self._ids.add(id_)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway_core.events import End, Event, Fail
-from gateway_core.testing.answers import Answer, difference, lost_content
+from gateway_core.testing.answers import Answer, answer_of, difference, lost_content
 from gateway_core.testing.case import Area, Findings, NotApplicable, Violation
 from gateway_core.testing.cases.spoiling import READ_BYTES, grown, misshapen, spoiled
 from gateway_core.testing.cases.stream_facts import (
@@ -225,7 +225,8 @@ def tool_calls_can_be_run(subject: Subject) -> None:
     findings = Findings()
     for decoding in decodings(subject):
         with findings.about(str(decoding)):
-            for wrong in (repeated_ids(decoding.whole), bad_arguments(decoding.whole)):
+            as_made = answer_of(decoding.whole_events)  # with the ids that the decoder made up
+            for wrong in (repeated_ids(as_made), bad_arguments(as_made)):
                 if wrong:
                     raise Violation(wrong)
     findings.settle()
