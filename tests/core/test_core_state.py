@@ -6,8 +6,8 @@ import sqlite3
 import stat
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,15 @@ def write(file: Path, content: bytes) -> None:
 
 def size(file: Path) -> int:
     return sum(path.stat().st_size for path in file.parent.iterdir())
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Another process is in the middle of a write."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
 
 
 async def kept(store: SqliteStore, *ids: str) -> list[str]:
@@ -145,6 +154,80 @@ async def test_two_stores_share_a_file(store: SqliteStore, file: Path) -> None:
     await other.aclose()
 
 
+async def test_a_writer_waits_for_another_process(store: SqliteStore, file: Path) -> None:
+    await store.put_response(stored("a"))
+    with writing(file):
+        put = asyncio.create_task(store.put_response(stored("b")))
+        await asyncio.sleep(0)
+    await put
+    assert await kept(store, "a", "b") == ["a", "b"]
+
+
+async def test_calls_wait_beside_one_another(
+    store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that hangs costs each of them the same short time, however many there are."""
+    monkeypatch.setattr("gateway_core.state.sqlite.BUSY_SECONDS", 0.2)
+    await store.open()
+    with writing(file):
+        async with asyncio.timeout(3):
+            puts = [store.put_response(stored(f"a{number}")) for number in range(30)]
+            errors = await asyncio.gather(*puts, return_exceptions=True)
+    assert {str(error) for error in errors} == {f"{file}: database is locked"}
+
+
+async def test_reading_does_not_wait_for_a_writer(
+    store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.state.sqlite.USE_SECONDS", -1.0)  # uses want to be noted
+    monkeypatch.setattr("gateway_core.state.sqlite.BUSY_SECONDS", 60.0)
+    await store.put_response(stored("a"))
+    with writing(file):
+        async with asyncio.timeout(5):
+            assert [turn.id for turn in await store.conversation("a", 10, 1000)] == ["a"]
+            assert await kept(store, "a") == ["a"]
+
+
+async def test_closing_does_not_wait_for_a_writer(
+    store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.state.sqlite.BUSY_SECONDS", 60.0)
+    await store.open()
+    with writing(file):
+        puts = [asyncio.create_task(store.put_response(stored(id))) for id in ("a", "b")]
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await store.aclose()
+    for put in puts:
+        with pytest.raises(StateError, match="locked"):
+            await put
+
+
+async def test_others_come_in_between_while_much_is_removed(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.state.sqlite.STEP_BYTES", 10_000)
+    for number in range(10):
+        await store.put_response(stored(f"a{number}", response=b"x" * 20_000))
+    pruning = asyncio.create_task(store.prune_responses(0, 0))
+    await asyncio.sleep(0)
+    await store.put_response(stored("b"))
+    assert not pruning.done()
+    assert await pruning == 10
+    assert await kept(store, "a9", "b") == ["b"]
+
+
+async def test_a_file_that_cannot_shrink_is_pruned_all_the_same(
+    store: SqliteStore, file: Path
+) -> None:
+    write(file, b"")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE other (text)")  # SQLite's usual way of reusing pages
+    await store.put_response(stored("a", response=b"x" * 100_000))
+    async with asyncio.timeout(5):
+        assert await store.prune_responses(0, 0) == 1
+
+
 async def test_killed_processes_lose_nothing_that_was_put(store: SqliteStore, file: Path) -> None:
     processes = [
         await asyncio.create_subprocess_exec(sys.executable, SCRIPT, file, prefix, stdout=PIPE)
@@ -175,6 +258,20 @@ async def test_a_damaged_file_is_named_and_can_be_moved_away(
     os.unlink(file)
     await store.put_response(stored("a"))
     assert await kept(store, "a") == ["a"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps an open file")
+async def test_a_removed_file_is_forgotten_at_once(store: SqliteStore, file: Path) -> None:
+    await store.put_response(stored("a"))
+    for path in file.parent.iterdir():
+        path.unlink()
+    assert await kept(store, "a") == []
+    assert size(file) == 0, "it is not made again for reading"
+    await store.put_response(stored("b"))
+    await store.aclose()
+    later = SqliteStore(file)
+    assert await kept(later, "a", "b") == ["b"]
+    await later.aclose()
 
 
 async def test_a_folder_that_cannot_be_made_is_named(store: SqliteStore, file: Path) -> None:

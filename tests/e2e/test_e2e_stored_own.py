@@ -158,7 +158,7 @@ def test_an_answer_that_broke_off_is_not_kept(
     provider.script = [saying("Hi", Fail(UpstreamFailed("gone")))]
     if stream:
         made = create(client, "Hello", stream=True, store=True)
-        assert made.status == "failed"
+        assert (made.status, made.to_dict()["store"]) == ("failed", False)
         with pytest.raises(openai.NotFoundError):
             client.responses.retrieve(made.id)
     else:
@@ -363,6 +363,25 @@ def test_a_store_that_fails_at_the_end_costs_no_answer(
     assert made.to_dict()["store"] is stream, "a stream has said so before"
 
 
+def test_an_answer_does_not_wait_for_a_store_that_is_held_up(
+    client: openai.OpenAI,
+    provider: ScriptedProvider,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is kept when the store goes on, whoever held it up."""
+    monkeypatch.setattr("gateway_core.keeping.LONGEST_WAIT", 0.1)
+    monkeypatch.setattr("gateway_core.state.sqlite.BUSY_SECONDS", 60.0)
+    provider.script = [saying("A"), saying("B")]
+    create(client, "a", store=True)
+    with closing(sqlite3.connect(tmp_path / STATE_FILE, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        made = create(client, "b", stream=True, store=True, timeout=5)
+        connection.execute("ROLLBACK")
+    assert made.output_text == "B"
+    assert client.responses.retrieve(made.id).output_text == "B"
+
+
 @pytest.mark.parametrize(
     ("bound", "words"),
     [("LONGEST_CONVERSATION", "more than 1 responses"), ("LARGEST_CONVERSATION", "1 bytes")],
@@ -396,16 +415,23 @@ async def test_a_start_removes_what_is_too_old_or_too_much(
     ids = await asyncio.to_thread(two_large_responses, tmp_path, provider)
     flags = {"plugins.enabled": "none-installed", f"state.{key}": value}
     settings = load_settings(flags, {"GATEWAY_HOME": str(tmp_path)})
-    async with Runtime(settings) as runtime:
-        await asyncio.sleep(0)  # its tasks begin
-        found = []
-        for name, id in ids.items():
-            try:
-                await runtime.responses.act("retrieve", id, {})
-                found.append(name)
-            except NotFound:
-                continue
-    assert found == left
+    async with Runtime(settings) as runtime, asyncio.timeout(10):
+        while await found(runtime, ids) != left:
+            continue
+        assert await runtime.responses.prune() == 0
+        assert await found(runtime, ids) == left
+
+
+async def found(runtime: Runtime, ids: dict[str, str]) -> list[str]:
+    """The names of the responses that are still there."""
+    names = []
+    for name, id in ids.items():
+        try:
+            await runtime.responses.act("retrieve", id, {})
+            names.append(name)
+        except NotFound:
+            continue
+    return names
 
 
 def two_large_responses(home: Path, provider: ScriptedProvider) -> dict[str, str]:

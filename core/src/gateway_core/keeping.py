@@ -9,10 +9,10 @@ line in the log and never an answer.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gateway_core.errors import Internal, InvalidRequest, NotFound
 from gateway_core.formats.responses import StreamWriter
@@ -46,6 +46,8 @@ LARGEST_CONVERSATION = 64 * 1024 * 1024
 """Bytes of such a conversation: as much as a client may send at once by default."""
 Keep: TypeAlias = Callable[[], Awaitable[bool]]
 """To be called when an answer was written and before its end is sent; False when that failed."""
+LONGEST_WAIT = 3.0
+"""Seconds that an answer waits for the store, at its beginning and at its end."""
 _DAY = 86_400.0
 _MEGABYTE = 1_000_000
 
@@ -73,7 +75,7 @@ class KeptResponses:
         if turn.continues_upstream:
             return None
         try:
-            await self._store.open()
+            await _in_time(self._store.open())
         except StateError as error:
             self._tell(error)
             return None
@@ -101,11 +103,12 @@ class KeptResponses:
         if turns[-1].previous is not None:
             raise _incomplete(previous, turns)
         earlier = await asyncio.to_thread(_items, turns)
+        messages = await asyncio.to_thread(messages_after, earlier, request.messages)
         body = {key: value for key, value in request.source.body.items() if key not in _REPLACED}
         body["input"] = [*earlier, *input_items(request.source.body.get("input"))]
         return replace(
             request,
-            messages=messages_after(earlier, request.messages),
+            messages=messages,
             session=replace(request.session, previous_response_id=None),
             source=Source(FORMAT_NAME, body),
         )
@@ -139,8 +142,9 @@ class KeptResponses:
                 param="id",
             )
         if action == "input_items":
-            return item_list(id, loads(stored.input), page)
-        return loads_object(stored.response)
+            items = await asyncio.to_thread(loads, stored.input)
+            return item_list(id, items, page)
+        return await asyncio.to_thread(loads_object, stored.response)
 
     async def prune_now_and_then(self) -> None:
         """Until cancelled: remove what is too old or too much, at once, each hour, and soon after a
@@ -174,6 +178,7 @@ class KeptResponses:
         if written is None or route is None:
             return True
         request = turn.request
+        items = input_items(request.source.body.get("input"))
         stored = StoredResponse(
             id=written.id,
             previous=request.session.previous_response_id,
@@ -181,10 +186,10 @@ class KeptResponses:
             model=route.model,
             created=written.created_at,
             response=written.body,
-            input=dumps(input_items(request.source.body.get("input"))),
+            input=await asyncio.to_thread(dumps, items),
         )
         try:
-            await self._store.put_response(stored)
+            await _in_time(self._store.put_response(stored))
         except StateError as error:
             self._tell(error)
             return False
@@ -212,6 +217,25 @@ class KeptResponses:
     def _failed(self, error: StateError) -> Internal:
         self._tell(error)
         return Internal(f"stored responses cannot be read: {error}")
+
+
+async def _in_time(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for the store, but not for long: the work goes on, whoever waits for it.
+
+    Raises `StateError` when it fails, or takes too long.
+    """
+    task = asyncio.create_task(work)
+    task.add_done_callback(_seen)
+    done, _ = await asyncio.wait((task,), timeout=LONGEST_WAIT)
+    if not done:
+        raise StateError(f"the disk takes more than {LONGEST_WAIT:g} s")
+    task.result()
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """Nobody may be left to be told of a failure."""
+    if not task.cancelled():
+        task.exception()
 
 
 _REPLACED = ("input", "previous_response_id")

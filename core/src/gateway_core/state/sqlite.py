@@ -5,7 +5,7 @@ event loop never waits for a disk. Several processes may share the file: it is i
 waits a moment for another, and a killed process loses nothing that was put. What is deleted is
 overwritten, in steps that let others pass.
 
-The file is opened when it is first needed, and again after a failure.
+The file is opened when it is first needed, and again after a failure or when it is another one.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ __all__ = ["SqliteStore"]
 T = TypeVar("T")
 
 BUSY_SECONDS = 2.0
-"""How long a call waits for the writer of another process, from when it was made: the calls behind it
-do not add up.
+"""How long a call waits for another process, from when it was made: calls behind one another do not
+add up.
 """
 STEP_BYTES = 8_000_000
 """How much is removed at once: other calls, and other processes, come in between."""
@@ -74,6 +74,7 @@ class SqliteStore:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._closed = threading.Event()
 
@@ -85,10 +86,9 @@ class SqliteStore:
         """See `StateStore`."""
         facts = (stored.id, stored.previous, stored.provider, stored.model, stored.created)
         size = len(stored.response) + len(stored.input)
-        wait = self._wait()
 
         def put(connection: sqlite3.Connection) -> None:
-            with _transaction(connection, wait):
+            with _transaction(connection):
                 connection.execute(
                     "INSERT INTO response VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (*facts, time.time(), size),
@@ -128,10 +128,8 @@ class SqliteStore:
     async def delete_response(self, id: str) -> bool:
         """See `StateStore`."""
 
-        wait = self._wait()
-
         def delete(connection: sqlite3.Connection) -> bool:
-            with _transaction(connection, wait):
+            with _transaction(connection):
                 return connection.execute("DELETE FROM response WHERE id = ?", (id,)).rowcount > 0
 
         deleted = await self._run_if_there(delete, False)
@@ -147,7 +145,7 @@ class SqliteStore:
 
         removed = 0
         for ids in _steps(await self._run_if_there(find, [])):
-            removed += await self._run_if_there(partial(_delete, ids, self._wait()), 0)
+            removed += await self._run_if_there(partial(_delete, ids), 0)
             await self._shrink()
         return removed
 
@@ -165,9 +163,6 @@ class SqliteStore:
             while await self._run_if_there(_free_some, False):
                 pass
 
-    def _wait(self) -> "_Wait":
-        return _Wait(self._closed)
-
     async def _run_if_there(self, job: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         return await self._run(lambda connection: job(connection), create=False) or otherwise
 
@@ -181,18 +176,26 @@ class SqliteStore:
             raise StateError(f"{self._file} is closed")
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "gateway-state")
-        wait = self._wait()
+        deadline = time.monotonic() + BUSY_SECONDS
 
         def run() -> T | None:
-            try:
-                if self._connection is None:
-                    if not create and not self._file.exists():
-                        return None
-                    self._connection = _connect(self._file, wait)
-                return job(self._connection)
-            except (sqlite3.Error, OSError) as error:
-                self._disconnect()
-                raise StateError(f"{self._file}: {error}") from error
+            while True:
+                try:
+                    if self._connection is not None and _identity(self._file) != self._opened:
+                        self._disconnect()  # somebody has removed it, and means it
+                    if self._connection is None:
+                        if not create and not self._file.exists():
+                            return None
+                        self._connection = _connect(self._file)
+                        self._opened = _identity(self._file)
+                    return job(self._connection)
+                except (sqlite3.Error, OSError) as error:
+                    # SQLite's own waiting could not be ended.
+                    may_wait = _is_busy(error) and time.monotonic() < deadline
+                    if may_wait and not self._closed.wait(_POLL_SECONDS):
+                        continue
+                    self._disconnect()
+                    raise StateError(f"{self._file}: {error}") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, run)
 
@@ -203,42 +206,41 @@ class SqliteStore:
             self._connection = None
 
 
-class _Wait:
-    """The patience of one call with the writers of other processes; closing the store ends it."""
-
-    def __init__(self, closed: threading.Event) -> None:
-        self._deadline = time.monotonic() + BUSY_SECONDS
-        self._closed = closed
-
-    def pause(self, error: sqlite3.OperationalError) -> None:
-        """Return when it is time to try again; raises the error when trying is over."""
-        is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-        if not is_busy or time.monotonic() > self._deadline or self._closed.wait(_POLL_SECONDS):
-            raise error
+def _is_busy(error: Exception) -> bool:
+    """Whether another process was in the way of a job, which then has changed nothing."""
+    if not isinstance(error, sqlite3.OperationalError):
+        return False
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _connect(file: Path, wait: _Wait) -> sqlite3.Connection:
+def _identity(file: Path) -> tuple[int, int] | None:
+    """What tells the file from another one of its name; None when there is none."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _connect(file: Path) -> sqlite3.Connection:
     """Open or make the file. Raises `sqlite3.Error`, `OSError`, `StateError`."""
     make_private_folder(file.parent)
     # Before SQLite makes it: the files beside it take their mode from this one.
     os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
-        file.chmod(0o600)
-    while True:
-        # SQLite's own waiting could not be ended.
-        connection = sqlite3.connect(file, timeout=0, isolation_level=None)
-        try:
-            _set_up(connection, file, wait)
-            return connection
-        except sqlite3.OperationalError as error:
-            connection.close()
-            wait.pause(error)
-        except BaseException:
-            connection.close()
-            raise
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                os.chmod(f"{file}{suffix}", 0o600)
+    connection = sqlite3.connect(file, timeout=0, isolation_level=None)
+    try:
+        _set_up(connection, file)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
-def _set_up(connection: sqlite3.Connection, file: Path, wait: _Wait) -> None:
+def _set_up(connection: sqlite3.Connection, file: Path) -> None:
     for pragma in (
         "auto_vacuum = INCREMENTAL",  # of effect only while the file is empty
         "journal_mode = WAL",
@@ -249,7 +251,7 @@ def _set_up(connection: sqlite3.Connection, file: Path, wait: _Wait) -> None:
         connection.execute(f"PRAGMA {pragma}").fetchall()
     if _version(connection, file) == len(_MIGRATIONS):
         return
-    with _transaction(connection, wait):
+    with _transaction(connection):
         # Another process may have been first.
         for statements in _MIGRATIONS[_version(connection, file) :]:
             for statement in statements:
@@ -258,23 +260,16 @@ def _set_up(connection: sqlite3.Connection, file: Path, wait: _Wait) -> None:
 
 
 def _version(connection: sqlite3.Connection, file: Path) -> int:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _pragma(connection, "user_version")
     if version > len(_MIGRATIONS):
         raise StateError(f"{file} was made by a newer version of the gateway; update this one")
     return version
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection, wait: _Wait | None) -> Iterator[None]:
-    """All or nothing; waits for the writers of other processes at its start, or not at all."""
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            break
-        except sqlite3.OperationalError as error:
-            if wait is None:
-                raise
-            wait.pause(error)
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing; fails at its start when another process writes."""
+    connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
@@ -300,7 +295,7 @@ def _touch(connection: sqlite3.Connection, ids: dict[str, StoredResponse]) -> No
         ).fetchone()
     ]
     if aged:
-        with _transaction(connection, None):
+        with _transaction(connection):
             connection.executemany("UPDATE response SET used = ? WHERE id = ?", aged)
 
 
@@ -318,18 +313,23 @@ def _steps(rows: Sequence[tuple[str, int]]) -> Iterator[list[tuple[str]]]:
         yield ids
 
 
-def _delete(ids: list[tuple[str]], wait: _Wait, connection: sqlite3.Connection) -> int:
-    with _transaction(connection, wait):
+def _delete(ids: list[tuple[str]], connection: sqlite3.Connection) -> int:
+    with _transaction(connection):
         return connection.executemany("DELETE FROM response WHERE id = ?", ids).rowcount
 
 
 def _free_some(connection: sqlite3.Connection) -> bool:
     """A step of shrinking the file; whether there is more to do."""
-    page: int = connection.execute("PRAGMA page_size").fetchone()[0]
+    before = _pragma(connection, "freelist_count")
     # `execute` would free a single page.
-    connection.executescript(f"PRAGMA incremental_vacuum({STEP_BYTES // page})")
-    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
-    if free:
+    pages = STEP_BYTES // _pragma(connection, "page_size")
+    connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+    if 0 < _pragma(connection, "freelist_count") < before:
         return True
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return False
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value

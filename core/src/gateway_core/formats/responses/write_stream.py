@@ -341,6 +341,7 @@ class StreamWriter:
         self._state = "over"
 
     def _fail(self, error: GatewayError) -> None:
+        self._stored = self._stored and not self._kept  # half an answer is not kept here
         # An open call stays without `done`: a client would run it with half its arguments.
         if self._part is not None and type(self._part) is not ToolCall:
             self._close(Close(0), status="incomplete")
