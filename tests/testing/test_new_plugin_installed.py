@@ -1,7 +1,8 @@
 """A plugin made by `gateway plugins new`, built and installed beside nothing but gateway-core: its
 tests pass, and an SDK talks through it.
 
-Slow, and asks a package index for the dependencies: runs where CI or GATEWAY_SLOW_TESTS is set.
+Slow, and asks a package index for the dependencies: runs where GATEWAY_SLOW_TESTS is set, as a step
+of its own in `.ci/run`.
 """
 
 import os
@@ -24,7 +25,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(240),
     pytest.mark.skipif(
-        not {"CI", "GATEWAY_SLOW_TESTS"} & os.environ.keys(),
+        "GATEWAY_SLOW_TESTS" not in os.environ,
         reason="slow: set GATEWAY_SLOW_TESTS=1 to build and install distributions",
     ),
 ]
