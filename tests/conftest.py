@@ -11,9 +11,7 @@ from hypothesis import settings
 
 # Property tests draw the same examples on every CI run, and fewer but new ones on every other.
 settings.register_profile("local", deadline=None, max_examples=25)
-settings.register_profile(
-    "ci", settings.get_profile("local"), max_examples=40, derandomize=True, print_blob=True
-)
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 # Nobody is asked over TLS, and to read the system's certificates takes 30 ms for each client.
