@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateway_core.json import JsonObject
 
-__all__ = ["walk_schema", "without_references"]
+__all__ = ["SUBSCHEMA_KEYS", "walk_schema", "without_references"]
 
 _DEFINITIONS: Final = ("$defs", "definitions")
 _MAPS: Final = frozenset({"properties", "patternProperties", "dependentSchemas", *_DEFINITIONS})
@@ -29,6 +29,8 @@ _NESTED: Final = frozenset(
         "then",
     }
 )
+SUBSCHEMA_KEYS: Final = _MAPS | _NESTED
+"""The keys under which JSON Schema expects schemas, alone, in lists or by name."""
 _MOST_REFERENCES: Final = 500
 
 

@@ -3,32 +3,13 @@
 Pure; a schema that is fine as it is comes back as the same object.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from gateway_core.json import JsonObject
+from gateway_core.schemas import SUBSCHEMA_KEYS, walk_schema
 
 __all__ = ["complies_strictly", "strict_schema", "tool_schema"]
 
-_MAPS: Final = frozenset(
-    {"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"}
-)
-_NESTED: Final = frozenset(
-    {
-        "additionalProperties",
-        "allOf",
-        "anyOf",
-        "contains",
-        "else",
-        "if",
-        "items",
-        "not",
-        "oneOf",
-        "prefixItems",
-        "propertyNames",
-        "then",
-    }
-)
 _REFUSED: Final = ("$schema", "cache_control", "defer_loading", "eager_input_streaming")
 _CHOICES: Final = ("anyOf", "oneOf", "allOf")
 _NOT_AT_THE_TOP: Final = (*_CHOICES, "enum", "not")
@@ -59,7 +40,7 @@ def tool_schema(schema: JsonObject) -> JsonObject:
 
     A choice between schemas at the top is refused too; their properties are then all offered.
     """
-    schema = _walk(schema, _plain)
+    schema = walk_schema(schema, _plain)
     if any(key in schema for key in _NOT_AT_THE_TOP):
         schema = _without_choice(schema)
     if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
@@ -82,7 +63,7 @@ def strict_schema(schema: JsonObject) -> JsonObject | None:
     Properties that were optional become required, which an answer under the original allows.
     """
     try:
-        strict: JsonObject = _walk(schema, _strict)
+        strict: JsonObject = walk_schema(schema, _strict)
     except _CannotBeStrict:
         return None
     return strict
@@ -90,32 +71,6 @@ def strict_schema(schema: JsonObject) -> JsonObject | None:
 
 class _CannotBeStrict(Exception):
     """The schema says something that strict schemas cannot."""
-
-
-def _walk(schema: Any, change: Callable[[JsonObject], JsonObject]) -> Any:
-    """The schema with every schema in it changed, copied only where something differs."""
-    if type(schema) is list:
-        items = [_walk(item, change) for item in schema]
-        same = all(new is old for new, old in zip(items, schema, strict=True))
-        return schema if same else items
-    if type(schema) is not dict:
-        return schema
-    changed = schema
-    for key, value in schema.items():
-        if key in _MAPS and type(value) is dict:
-            inner: Any = {name: _walk(item, change) for name, item in value.items()}
-            if all(inner[name] is value[name] for name in value):
-                continue
-        elif key in _NESTED:
-            inner = _walk(value, change)
-            if inner is value:
-                continue
-        else:
-            continue
-        if changed is schema:
-            changed = dict(schema)
-        changed[key] = inner
-    return change(changed)
 
 
 def _plain(schema: JsonObject) -> JsonObject:
@@ -141,7 +96,7 @@ def _without_choice(schema: JsonObject) -> JsonObject:
 
 def _strict(schema: JsonObject) -> JsonObject:
     schema = _plain(schema)
-    known = _MAPS | _NESTED | _VALUES
+    known = SUBSCHEMA_KEYS | _VALUES
     if any(type(value) in (dict, list) and key not in known for key, value in schema.items()):
         raise _CannotBeStrict  # it may hide a schema that nobody has made strict
     if not _NOT_STRICT.isdisjoint(schema):

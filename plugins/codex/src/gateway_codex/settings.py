@@ -7,29 +7,16 @@ What these values mean on the wire is in `request`, `models` and `login`.
 import platform
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway_core import __version__
+from gateway_core.setting_types import BaseUrl, HeaderText
 
 __all__ = ["CodexSettings", "FamilyModels"]
 
 _Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-def _check_url(value: str) -> str:
-    if not value.startswith(("https://", "http://")):
-        raise ValueError("must start with https:// or http://")
-    return value.rstrip("/")
-
-
-def _check_header(value: str) -> str:
-    if not value or not value.isascii() or not value.isprintable():
-        raise ValueError("must be printable ASCII, because it travels in a header")
-    return value
-
-
-_Url = Annotated[str, AfterValidator(_check_url)]
-_Header = Annotated[str, AfterValidator(_check_header)]
 _Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -51,13 +38,13 @@ class CodexSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    base_url: _Url = Field(
+    base_url: BaseUrl = Field(
         default="https://chatgpt.com/backend-api/codex", description="where models are asked"
     )
-    backend_url: _Url = Field(
+    backend_url: BaseUrl = Field(
         default="https://chatgpt.com/backend-api", description="where usage and account are asked"
     )
-    auth_url: _Url = Field(default="https://auth.openai.com", description="where logins happen")
+    auth_url: BaseUrl = Field(default="https://auth.openai.com", description="where logins happen")
     callback_ports: tuple[_Port, ...] = Field(
         default=(1455, 1457),
         min_length=1,
@@ -66,11 +53,11 @@ class CodexSettings(BaseModel):
     revoke_imported: bool = Field(
         default=False, description="let logout revoke a login that Codex CLI shares, too"
     )
-    originator: _Header = Field(default="gateway", description="how we name ourselves")
-    user_agent: _Header | None = Field(
+    originator: HeaderText = Field(default="gateway", description="how we name ourselves")
+    user_agent: HeaderText | None = Field(
         default=None, description="User-Agent header; made from originator and system when not set"
     )
-    client_version: _Header = Field(
+    client_version: HeaderText = Field(
         default="0.169.0", description="Codex version whose model list is asked for"
     )
     model: str | None = Field(default=None, description="answers every request, whatever it names")

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from gateway_core.setting_types import BaseUrl, HeaderText
+
 __all__ = ["FamilyModels", "GrokSettings", "Rail"]
 
 Rail: TypeAlias = Literal["api", "proxy"]
@@ -19,26 +21,12 @@ _Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
-def _check_url(value: str) -> str:
-    if not value.startswith(("https://", "http://")):
-        raise ValueError("must start with https:// or http://")
-    return value.rstrip("/")
-
-
-def _check_header(value: str) -> str:
-    if not value or not value.isascii() or not value.isprintable():
-        raise ValueError("must be printable ASCII, because it travels in a header")
-    return value
-
-
 def _check_version(value: str) -> str:
     if not _VERSION.fullmatch(value):
         raise ValueError("must be a plain version such as 1.0.6: the proxy takes no other")
     return value
 
 
-_Url = Annotated[str, AfterValidator(_check_url)]
-_Header = Annotated[str, AfterValidator(_check_header)]
 _Version = Annotated[str, AfterValidator(_check_version)]
 _Port = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -66,24 +54,24 @@ class GrokSettings(BaseModel):
         description="which host is asked: the public API, the proxy of Grok's CLI, or the one that "
         "suits the request and then, once, the other",
     )
-    api_url: _Url = Field(default="https://api.x.ai/v1", description="the public API")
-    proxy_url: _Url = Field(
+    api_url: BaseUrl = Field(default="https://api.x.ai/v1", description="the public API")
+    proxy_url: BaseUrl = Field(
         default="https://cli-chat-proxy.grok.com/v1", description="the proxy of Grok's CLI"
     )
-    auth_url: _Url = Field(default="https://auth.x.ai", description="where logins happen")
+    auth_url: BaseUrl = Field(default="https://auth.x.ai", description="where logins happen")
     callback_ports: tuple[_Port, ...] = Field(
         default=(56121, 0),
         min_length=1,
         description="where a login in the browser comes back to; 0 is any free port",
     )
-    referrer: _Header = Field(default="gateway", description="how we name ourselves at a login")
+    referrer: HeaderText = Field(default="gateway", description="how we name ourselves at a login")
     client_version: _Version = Field(
         default="1.0.6", description="version of Grok's CLI that the proxy is told"
     )
-    client_identifier: _Header = Field(
+    client_identifier: HeaderText = Field(
         default="grok-shell", description="name of the client that the proxy is told"
     )
-    user_agent: _Header | None = Field(
+    user_agent: HeaderText | None = Field(
         default=None, description="User-Agent header; made from identifier and version when not set"
     )
     model: str | None = Field(default=None, description="answers every request, whatever it names")

@@ -1,34 +1,15 @@
 """JSON Schemas of tools within what the service takes.
 
-Pure; a schema that is fine as it is comes back as the same object. Only places where a schema is
-expected are looked at, so a property that happens to be called `required` stays a property.
+Pure; a schema that is fine as it is comes back as the same object.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from gateway_core.json import JsonObject
+from gateway_core.schemas import walk_schema
 
 __all__ = ["plain_schema", "strict_schema"]
 
-_MAPS: Final = frozenset(
-    {"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"}
-)
-_NESTED: Final = frozenset(
-    {
-        "allOf",
-        "anyOf",
-        "contains",
-        "else",
-        "if",
-        "items",
-        "not",
-        "oneOf",
-        "prefixItems",
-        "propertyNames",
-        "then",
-    }
-)
 _CHOICES: Final = ("anyOf", "oneOf", "allOf")
 _REFUSED_STRICTLY: Final = frozenset(
     {
@@ -62,14 +43,14 @@ def plain_schema(schema: JsonObject) -> JsonObject:
     """A schema for a tool's input: of type object with `properties`, and without the keywords that
     the service always refuses.
     """
-    return _rooted(_walk(schema, _plain))
+    return _rooted(walk_schema(schema, _plain))
 
 
 def strict_schema(schema: JsonObject) -> JsonObject:
     """The same with little more than types, descriptions and enums left: for a schema that was
     refused in its plain form. A choice at the root becomes all of its properties.
     """
-    walked = _walk(_flat(schema), _bare)
+    walked = walk_schema(_flat(schema), _bare)
     if not _refers(walked):
         walked = {key: walked[key] for key in walked if key not in ("definitions", "$defs")}
     return _rooted(walked)
@@ -80,32 +61,6 @@ def _rooted(schema: JsonObject) -> JsonObject:
     if schema.get("type") == "object" and isinstance(properties, dict):
         return schema
     return {**schema, "type": "object", "properties": properties or {}}
-
-
-def _walk(schema: Any, change: Callable[[JsonObject], JsonObject]) -> Any:
-    """The schema with every schema in it changed, copied only where something differs."""
-    if type(schema) is list:
-        items = [_walk(item, change) for item in schema]
-        same = all(new is old for new, old in zip(items, schema, strict=True))
-        return schema if same else items
-    if type(schema) is not dict:
-        return schema
-    changed = schema
-    for key, value in schema.items():
-        if key in _MAPS and type(value) is dict:
-            inner: Any = {name: _walk(item, change) for name, item in value.items()}
-            if all(inner[name] is value[name] for name in value):
-                continue
-        elif key in _NESTED:
-            inner = _walk(value, change)
-            if inner is value:
-                continue
-        else:
-            continue
-        if changed is schema:
-            changed = dict(schema)
-        changed[key] = inner
-    return change(changed)
 
 
 def _plain(schema: JsonObject) -> JsonObject:

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gateway_core import __version__
+from gateway_core.setting_types import HeaderText
 
 __all__ = ["BUILDER_START_URL", "PAYLOAD_LIMIT", "KiroSettings"]
 
@@ -34,15 +35,8 @@ def _check_optional_url(value: str) -> str:
     return _check_url(value) if value else value
 
 
-def _check_header(value: str) -> str:
-    if not value or not value.isascii() or not value.isprintable():
-        raise ValueError("must be printable ASCII, because it travels in a header")
-    return value
-
-
 _Url = Annotated[str, AfterValidator(_check_url)]
 _OptionalUrl = Annotated[str, AfterValidator(_check_optional_url)]
-_Header = Annotated[str, AfterValidator(_check_header)]
 _Port = Annotated[int, Field(ge=0, le=65_535)]
 _Region = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 
@@ -92,7 +86,7 @@ class KiroSettings(BaseModel):
     endpoint: Literal["runtime", "runtime-rest", "legacy"] = Field(
         default="runtime", description="the form in which models are asked"
     )
-    target: _Header = Field(
+    target: HeaderText = Field(
         default="AmazonCodeWhispererStreamingService",
         description="the service that is named in the runtime form",
     )
@@ -121,13 +115,13 @@ class KiroSettings(BaseModel):
         min_length=1,
         description="where the portal comes back to; it is known to accept 3128 only",
     )
-    redirect_from: _Header = Field(
+    redirect_from: HeaderText = Field(
         default="kirocli", description="which program the portal is told of"
     )
     write_back: bool = Field(
         default=True, description="give renewed tokens to the program a login was imported from"
     )
-    user_agent: _Header | None = Field(
+    user_agent: HeaderText | None = Field(
         default=None, description="User-Agent header; our own name and version when not set"
     )
     thinking: Literal["tags", "off"] = Field(
