@@ -55,38 +55,42 @@ def writing(file: Path) -> Iterator[None]:
 
 async def kept(store: SqliteStore, *ids: str) -> list[str]:
     """Those of the ids that the store knows."""
-    return [id for id in ids if await store.response(id) is not None]
+    return [id for id in ids if await store.responses.get(id) is not None]
 
 
 async def test_what_was_put_is_found_after_a_restart(store: SqliteStore, file: Path) -> None:
-    await store.put_response(stored("a", response=b'{"id":"a"}'))
+    await store.responses.put(stored("a", response=b'{"id":"a"}'))
     await store.aclose()
     later = SqliteStore(file)
-    assert await later.response("a") == stored("a", response=b'{"id":"a"}')
-    assert await later.response("b") is None
+    assert await later.responses.get("a") == stored("a", response=b'{"id":"a"}')
+    assert await later.responses.get("b") is None
     await later.aclose()
 
 
 async def test_reading_makes_no_file(store: SqliteStore, file: Path) -> None:
-    assert await store.response("a") is None
-    assert await store.conversation("a", 10, 1000) == []
-    assert await store.delete_response("a") is False
-    assert await store.prune_responses(0, 0) == 0
+    assert await store.responses.get("a") is None
+    assert await store.responses.conversation("a", 10, 1000) == []
+    assert await store.responses.delete("a") is False
+    assert await store.responses.prune(0, 0) == 0
     assert not file.parent.exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
 async def test_only_the_owner_can_read_it(store: SqliteStore, file: Path) -> None:
     write(file, b"")
-    await store.put_response(stored("a"))
+    await store.responses.put(stored("a"))
     modes = [stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()]
     assert modes == [0o600] * 3, "the file, its log and the log's index"
 
 
 async def test_a_conversation_comes_latest_first(store: SqliteStore) -> None:
     for id, previous in [("a", None), ("b", "a"), ("c", "b"), ("other", None)]:
-        await store.put_response(stored(id, previous))
-    assert [turn.id for turn in await store.conversation("c", 10, 1000)] == ["c", "b", "a"]
+        await store.responses.put(stored(id, previous))
+    assert [turn.id for turn in await store.responses.conversation("c", 10, 1000)] == [
+        "c",
+        "b",
+        "a",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -98,53 +102,53 @@ async def test_a_conversation_ends_where_it_must(
     store: SqliteStore, limit: int, max_bytes: int, ids: list[str]
 ) -> None:
     for id, previous in [("b", "a"), ("c", "b")]:
-        await store.put_response(stored(id, previous))
-    assert [turn.id for turn in await store.conversation("c", limit, max_bytes)] == ids
+        await store.responses.put(stored(id, previous))
+    assert [turn.id for turn in await store.responses.conversation("c", limit, max_bytes)] == ids
 
 
 async def test_a_conversation_that_runs_in_a_circle_ends(store: SqliteStore) -> None:
     for id, previous in [("a", "b"), ("b", "a")]:
-        await store.put_response(stored(id, previous))
-    assert [turn.id for turn in await store.conversation("a", 10, 1000)] == ["a", "b"]
+        await store.responses.put(stored(id, previous))
+    assert [turn.id for turn in await store.responses.conversation("a", 10, 1000)] == ["a", "b"]
 
 
 async def test_what_is_deleted_is_nowhere_in_the_folder(store: SqliteStore, file: Path) -> None:
     secret = b"a very private prompt " * 500
-    await store.put_response(stored("a", response=secret))
-    assert await store.delete_response("a") is True
+    await store.responses.put(stored("a", response=secret))
+    assert await store.responses.delete("a") is True
     left = b"".join(path.read_bytes() for path in file.parent.iterdir())
     assert b"a very private prompt" not in left
-    assert await store.response("a") is None
+    assert await store.responses.get("a") is None
 
 
 async def test_age_is_counted_from_the_last_use(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_core.state.sqlite.USE_SECONDS", 0.0)
+    monkeypatch.setattr("gateway_core.state.sqlite_responses.USE_SECONDS", 0.0)
     now = 1000.0
-    monkeypatch.setattr("gateway_core.state.sqlite.time.time", lambda: now)
+    monkeypatch.setattr("gateway_core.state.sqlite_responses.time.time", lambda: now)
     for id, previous in [("a", None), ("b", "a"), ("unused", None)]:
-        await store.put_response(stored(id, previous))
+        await store.responses.put(stored(id, previous))
     now = 2000.0
-    await store.conversation("b", 10, 1000)
-    assert await store.prune_responses(1500.0, 10_000) == 1
+    await store.responses.conversation("b", 10, 1000)
+    assert await store.responses.prune(1500.0, 10_000) == 1
     assert await kept(store, "a", "b", "unused") == ["a", "b"]
 
 
 async def test_the_longest_unused_makes_room(store: SqliteStore, file: Path) -> None:
     for id in ("a", "b", "c"):
-        await store.put_response(stored(id, response=b"x" * 100_000))
-    assert await store.prune_responses(0, 220_000) == 1
+        await store.responses.put(stored(id, response=b"x" * 100_000))
+    assert await store.responses.prune(0, 220_000) == 1
     assert await kept(store, "a", "b", "c") == ["b", "c"]
     full = size(file)
-    assert await store.prune_responses(0, 0) == 2
+    assert await store.responses.prune(0, 0) == 2
     assert size(file) < full / 2
 
 
 async def test_two_stores_share_a_file(store: SqliteStore, file: Path) -> None:
     other = SqliteStore(file)
     puts = [
-        each.put_response(stored(f"{name}{number}"))
+        each.responses.put(stored(f"{name}{number}"))
         for number in range(20)
         for name, each in (("a", store), ("b", other))
     ]
@@ -155,9 +159,9 @@ async def test_two_stores_share_a_file(store: SqliteStore, file: Path) -> None:
 
 
 async def test_a_writer_waits_for_another_process(store: SqliteStore, file: Path) -> None:
-    await store.put_response(stored("a"))
+    await store.responses.put(stored("a"))
     with writing(file):
-        put = asyncio.create_task(store.put_response(stored("b")))
+        put = asyncio.create_task(store.responses.put(stored("b")))
         await asyncio.sleep(0)
     await put
     assert await kept(store, "a", "b") == ["a", "b"]
@@ -167,11 +171,11 @@ async def test_calls_wait_beside_one_another(
     store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A writer that hangs costs each of them the same short time, however many there are."""
-    monkeypatch.setattr("gateway_core.state.sqlite.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("gateway_core.state.sqlite_file.BUSY_SECONDS", 0.2)
     await store.open()
     with writing(file):
         async with asyncio.timeout(3):
-            puts = [store.put_response(stored(f"a{number}")) for number in range(30)]
+            puts = [store.responses.put(stored(f"a{number}")) for number in range(30)]
             errors = await asyncio.gather(*puts, return_exceptions=True)
     assert {str(error) for error in errors} == {f"{file}: database is locked"}
 
@@ -179,22 +183,24 @@ async def test_calls_wait_beside_one_another(
 async def test_reading_does_not_wait_for_a_writer(
     store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_core.state.sqlite.USE_SECONDS", -1.0)  # uses want to be noted
-    monkeypatch.setattr("gateway_core.state.sqlite.BUSY_SECONDS", 60.0)
-    await store.put_response(stored("a"))
+    monkeypatch.setattr(
+        "gateway_core.state.sqlite_responses.USE_SECONDS", -1.0
+    )  # uses want to be noted
+    monkeypatch.setattr("gateway_core.state.sqlite_file.BUSY_SECONDS", 60.0)
+    await store.responses.put(stored("a"))
     with writing(file):
         async with asyncio.timeout(5):
-            assert [turn.id for turn in await store.conversation("a", 10, 1000)] == ["a"]
+            assert [turn.id for turn in await store.responses.conversation("a", 10, 1000)] == ["a"]
             assert await kept(store, "a") == ["a"]
 
 
 async def test_closing_does_not_wait_for_a_writer(
     store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_core.state.sqlite.BUSY_SECONDS", 60.0)
+    monkeypatch.setattr("gateway_core.state.sqlite_file.BUSY_SECONDS", 60.0)
     await store.open()
     with writing(file):
-        puts = [asyncio.create_task(store.put_response(stored(id))) for id in ("a", "b")]
+        puts = [asyncio.create_task(store.responses.put(stored(id))) for id in ("a", "b")]
         await asyncio.sleep(0)
         async with asyncio.timeout(5):
             await store.aclose()
@@ -206,12 +212,12 @@ async def test_closing_does_not_wait_for_a_writer(
 async def test_others_come_in_between_while_much_is_removed(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_core.state.sqlite.STEP_BYTES", 10_000)
+    monkeypatch.setattr("gateway_core.state.sqlite_responses.STEP_BYTES", 10_000)
     for number in range(10):
-        await store.put_response(stored(f"a{number}", response=b"x" * 20_000))
-    pruning = asyncio.create_task(store.prune_responses(0, 0))
+        await store.responses.put(stored(f"a{number}", response=b"x" * 20_000))
+    pruning = asyncio.create_task(store.responses.prune(0, 0))
     await asyncio.sleep(0)
-    await store.put_response(stored("b"))
+    await store.responses.put(stored("b"))
     assert not pruning.done()
     assert await pruning == 10
     assert await kept(store, "a9", "b") == ["b"]
@@ -223,9 +229,9 @@ async def test_a_file_that_cannot_shrink_is_pruned_all_the_same(
     write(file, b"")
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE other (text)")  # SQLite's usual way of reusing pages
-    await store.put_response(stored("a", response=b"x" * 100_000))
+    await store.responses.put(stored("a", response=b"x" * 100_000))
     async with asyncio.timeout(5):
-        assert await store.prune_responses(0, 0) == 1
+        assert await store.responses.prune(0, 0) == 1
 
 
 async def test_killed_processes_lose_nothing_that_was_put(store: SqliteStore, file: Path) -> None:
@@ -243,7 +249,7 @@ async def test_killed_processes_lose_nothing_that_was_put(store: SqliteStore, fi
         await process.communicate()
     assert "" not in said
     assert await kept(store, *said) == said
-    await store.put_response(stored("after"))
+    await store.responses.put(stored("after"))
 
 
 @pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\0" * 100])
@@ -254,20 +260,20 @@ async def test_a_damaged_file_is_named_and_can_be_moved_away(
     with pytest.raises(StateError, match=r"gateway\.sqlite3: "):
         await store.open()
     with pytest.raises(StateError):
-        await store.response("a")
+        await store.responses.get("a")
     os.unlink(file)
-    await store.put_response(stored("a"))
+    await store.responses.put(stored("a"))
     assert await kept(store, "a") == ["a"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps an open file")
 async def test_a_removed_file_is_forgotten_at_once(store: SqliteStore, file: Path) -> None:
-    await store.put_response(stored("a"))
+    await store.responses.put(stored("a"))
     for path in file.parent.iterdir():
         path.unlink()
     assert await kept(store, "a") == []
     assert size(file) == 0, "it is not made again for reading"
-    await store.put_response(stored("b"))
+    await store.responses.put(stored("b"))
     await store.aclose()
     later = SqliteStore(file)
     assert await kept(later, "a", "b") == ["b"]
@@ -281,7 +287,7 @@ async def test_a_folder_that_cannot_be_made_is_named(store: SqliteStore, file: P
 
 
 async def test_a_file_of_a_newer_gateway_is_left_alone(store: SqliteStore, file: Path) -> None:
-    await store.put_response(stored("a"))
+    await store.responses.put(stored("a"))
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA user_version = 99")
     later = SqliteStore(file)

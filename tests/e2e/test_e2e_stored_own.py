@@ -371,7 +371,7 @@ def test_an_answer_does_not_wait_for_a_store_that_is_held_up(
 ) -> None:
     """It is kept when the store goes on, whoever held it up."""
     monkeypatch.setattr("gateway_core.keeping.LONGEST_WAIT", 0.1)
-    monkeypatch.setattr("gateway_core.state.sqlite.BUSY_SECONDS", 60.0)
+    monkeypatch.setattr("gateway_core.state.sqlite_file.BUSY_SECONDS", 60.0)
     provider.script = [saying("A"), saying("B")]
     create(client, "a", store=True)
     with closing(sqlite3.connect(tmp_path / STATE_FILE, isolation_level=None)) as connection:

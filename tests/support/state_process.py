@@ -17,7 +17,7 @@ async def main(file: Path, prefix: str) -> None:
     number = 0
     while True:
         id = f"{prefix}{number}"
-        await store.put_response(StoredResponse(id, None, "p", "m", 0, b"{}", b"[]"))
+        await store.responses.put(StoredResponse(id, None, "p", "m", 0, b"{}", b"[]"))
         print(id, flush=True)
         number += 1
 

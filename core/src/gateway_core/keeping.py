@@ -93,7 +93,7 @@ class KeptResponses:
         if previous is None or unpack_id(previous) is not None:
             return request
         try:
-            turns = await self._store.conversation(
+            turns = await self._store.responses.conversation(
                 previous, LONGEST_CONVERSATION, LARGEST_CONVERSATION
             )
         except StateError as error:
@@ -122,11 +122,11 @@ class KeptResponses:
         page = ItemPage.read(query) if action == "input_items" else ItemPage()
         try:
             if action == "delete":
-                if await self._store.delete_response(id):
+                if await self._store.responses.delete(id):
                     return {"id": id, "object": "response", "deleted": True}
                 stored = None
             else:
-                stored = await self._store.response(id)
+                stored = await self._store.responses.get(id)
         except StateError as error:
             raise self._failed(error) from error
         if stored is None:
@@ -163,7 +163,7 @@ class KeptResponses:
         """Remove what is too old or too much; how many responses that were."""
         before = time.time() - self._settings.max_age_days * _DAY
         try:
-            return await self._store.prune_responses(before, self._max_bytes)
+            return await self._store.responses.prune(before, self._max_bytes)
         except StateError as error:
             self._tell(error)
             return 0
@@ -189,7 +189,7 @@ class KeptResponses:
             input=await asyncio.to_thread(dumps, items),
         )
         try:
-            await _in_time(self._store.put_response(stored))
+            await _in_time(self._store.responses.put(stored))
         except StateError as error:
             self._tell(error)
             return False

@@ -1,9 +1,11 @@
 """State that survives a restart: what is kept, and where.
 
-`store` says what can be asked of a store, `sqlite` is the one that is built in.
+`store` says what can be asked of a store, `sqlite` is the one that is built in, `presence` tells
+which processes are at work on it.
 """
 
+from gateway_core.state.presence import Presence
 from gateway_core.state.sqlite import SqliteStore
-from gateway_core.state.store import StateError, StateStore, StoredResponse
+from gateway_core.state.store import ResponseStore, StateError, StateStore, StoredResponse
 
-__all__ = ["SqliteStore", "StateError", "StateStore", "StoredResponse"]
+__all__ = ["Presence", "ResponseStore", "SqliteStore", "StateError", "StateStore", "StoredResponse"]

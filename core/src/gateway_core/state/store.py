@@ -1,13 +1,13 @@
 """What the gateway asks of the place where its state is kept.
 
 A store keeps rows and the bytes in them; it knows no wire format and decides nothing. Every kind of
-state has methods and a table of its own.
+state has a part and tables of its own.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["StateError", "StateStore", "StoredResponse"]
+__all__ = ["ResponseStore", "StateError", "StateStore", "StoredResponse"]
 
 
 class StateError(Exception):
@@ -31,23 +31,14 @@ class StoredResponse:
     input: bytes
 
 
-class StateStore(Protocol):
-    """A place that survives a restart. Every method may raise `StateError`, and none blocks the
-    event loop.
+class ResponseStore(Protocol):
+    """The responses that clients asked to keep."""
 
-    What was put is found by whoever asks afterwards, in this process and in others. Reading never
-    creates anything on disk.
-    """
-
-    async def open(self) -> None:
-        """Make sure that something can be put."""
-        ...
-
-    async def put_response(self, stored: StoredResponse) -> None:
+    async def put(self, stored: StoredResponse) -> None:
         """Keep a response under an id that is new."""
         ...
 
-    async def response(self, id: str) -> StoredResponse | None:
+    async def get(self, id: str) -> StoredResponse | None:
         """The response of this id."""
         ...
 
@@ -59,14 +50,32 @@ class StateStore(Protocol):
         """
         ...
 
-    async def delete_response(self, id: str) -> bool:
+    async def delete(self, id: str) -> bool:
         """Forget a response; whether there was one."""
         ...
 
-    async def prune_responses(self, before: float, max_bytes: int) -> int:
+    async def prune(self, before: float, max_bytes: int) -> int:
         """Forget what was last used before a time (Unix seconds), and the longest unused beyond
         `max_bytes` in all. Returns how many were forgotten.
         """
+        ...
+
+
+class StateStore(Protocol):
+    """A place that survives a restart. Every method of it and of its parts may raise `StateError`,
+    and none blocks the event loop.
+
+    What was put is found by whoever asks afterwards, in this process and in others. Reading never
+    creates anything on disk.
+    """
+
+    @property
+    def responses(self) -> ResponseStore:
+        """Stored responses."""
+        ...
+
+    async def open(self) -> None:
+        """Make sure that something can be put."""
         ...
 
     async def aclose(self) -> None:

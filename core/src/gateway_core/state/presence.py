@@ -1,0 +1,69 @@
+"""Which of the processes that share the state are alive.
+
+Work that outlives a request is marked with the process that does it. Each such process holds the
+lock on a file of its own; the operating system drops it when the process dies, however it dies.
+"""
+
+import secrets
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from gateway_core.credentials.lock import FileLock
+from gateway_core.credentials.store import StoreUnavailable
+from gateway_core.state.store import StateError
+
+__all__ = ["Presence"]
+
+
+class Presence:
+    """This process among the others. `id` names it and is never used again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.id = secrets.token_hex(8)
+        self._folder = folder
+        self._held = AsyncExitStack()
+        self._announced = False
+
+    async def announce(self) -> None:
+        """Be alive to others from now on; before anything is marked with `id`.
+
+        Raises `StateError` when the folder cannot be used.
+        """
+        if self._announced:
+            return
+        try:
+            await self._held.enter_async_context(FileLock(self._file(self.id), timeout=0))
+        except StoreUnavailable as error:
+            raise StateError(str(error)) from error
+        self._announced = True
+
+    async def is_alive(self, id: str) -> bool:
+        """Whether the process of this id still runs. Forgets one that does not.
+
+        Raises `StateError` when that cannot be told.
+        """
+        if id == self.id:
+            return True
+        file = self._file(id)
+        if not file.exists():
+            return False
+        try:
+            async with FileLock(file, timeout=0):
+                file.unlink(missing_ok=True)
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, OSError):
+                raise StateError(str(error)) from error
+            return True
+        except OSError:
+            pass  # Windows removes no file that is open; its name is of no use to anybody
+        return False
+
+    async def aclose(self) -> None:
+        """Be alive no longer."""
+        await self._held.aclose()
+        if self._announced:
+            self._announced = False
+            self._file(self.id).unlink(missing_ok=True)
+
+    def _file(self, id: str) -> Path:
+        return self._folder / f"{id}.lock"
