@@ -126,7 +126,7 @@ def test_what_nobody_asked_to_keep_leaves_nothing(
     tmp_path: Path, provider: ScriptedProvider, setting: str, store: bool | None
 ) -> None:
     provider.script = [saying("Hi")]
-    settings = {"state.stored_responses": setting}
+    settings = {"state.stored_responses": setting, "state.usage_days": 0}
     with (
         running_gateway(tmp_path, extra_plugins=[provider], settings=settings) as gateway,
         gateway.openai() as client,

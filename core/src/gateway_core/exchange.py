@@ -78,6 +78,7 @@ class Turn:
         self.request = request
         self.route: Route | None = None
         self.account: str | None = None
+        self._account_label: str | None = None
         self._runtime = runtime
         self._relay: Relay | None = None
         self._recalled = self._asked = request
@@ -204,7 +205,9 @@ class Turn:
         if error is not None:
             self._record.failed(error)
         exchange = self._record.exchange(format, status, self.route, self.account)
+        exchange.account_label = self._account_label
         log_exchange(exchange)
+        self._runtime.usage.note(exchange)
         self._runtime.plugins.observe(exchange)
 
     async def _attempts(self, deliver: Deliver) -> None:
@@ -252,6 +255,7 @@ class Turn:
         credential = await self._runtime.credential(self.route.provider)
         if credential is not None:
             self.account = credential.account
+            self._account_label = credential.label
             hide(credential)
         return credential
 

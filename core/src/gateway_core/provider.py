@@ -246,6 +246,7 @@ class Exchange:
     """What happened in one exchange, told to every plugin afterwards. Times in seconds.
 
     No prompt and no answer text is in it. `error` is the kind of the error that ended it, or None.
+    `account_label` is what people call the account.
     """
 
     id: str
@@ -263,3 +264,4 @@ class Exchange:
     usage: Usage | None
     notices: Sequence[str] = ()
     upstream: JsonObject | None = None
+    account_label: str | None = None

@@ -18,20 +18,22 @@ from gateway_core.credentials.store import Credential, CredentialStore
 from gateway_core.errors import GatewayError
 from gateway_core.http import Transports
 from gateway_core.keeping import KeptResponses
+from gateway_core.ledger import UsageLedger
 from gateway_core.plugins import PluginSet
 from gateway_core.recording import hide
 from gateway_core.routing import Router
 from gateway_core.settings import Settings, SettingsError
 from gateway_core.state import SqliteStore
 
-__all__ = ["LOOK_SECONDS", "Runtime"]
+__all__ = ["LOOK_SECONDS", "STATE_FILE", "Runtime"]
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
 """How often logins of other processes are looked for."""
 _RETRY_SECONDS = 300.0
-_STATE_FILE = "gateway.sqlite3"
+STATE_FILE = "gateway.sqlite3"
+"""The name of the file in the state folder."""
 
 
 class Runtime:
@@ -60,7 +62,8 @@ class Runtime:
         self.credentials = CredentialManager(
             self.store, self._refresh_credential, settings.paths.state / "locks"
         )
-        state = SqliteStore(settings.paths.state / _STATE_FILE)
+        state = SqliteStore(settings.paths.state / STATE_FILE)
+        self.usage = UsageLedger(state, settings.state.usage_days)
         self.responses = KeptResponses(state, settings.state)
         relays = self.plugins.providers
         self.catalogue = Catalogue(relays, self.transports, settings.paths.cache)
@@ -75,6 +78,7 @@ class Runtime:
         self._background = [
             asyncio.create_task(self._keep_models_fresh()),
             asyncio.create_task(self.responses.prune_now_and_then()),
+            asyncio.create_task(self.usage.keep_writing()),
         ]
         return self
 
@@ -87,6 +91,7 @@ class Runtime:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self.usage.write()
         await self.responses.aclose()
         await self.credentials.aclose()
         await self.transports.aclose()

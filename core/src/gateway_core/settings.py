@@ -176,6 +176,9 @@ class StateSettings(_Table):
     max_megabytes: int = Field(
         default=200, ge=1, le=1_000_000, description="room for all of them, in 10^6 bytes"
     )
+    usage_days: float = Field(
+        default=90.0, ge=0, le=36_500, description="days that the usage ledger goes back; 0: none"
+    )
 
 
 class Tables(_Table):

@@ -5,6 +5,7 @@ quick, whatever is installed.
 """
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -238,6 +239,35 @@ def ask(
     from gateway_core.cli.ask import ask_once
 
     ask_once(" ".join(prompt), model, system, provider, as_json=as_json)
+
+
+@cli.command()
+@click.option(
+    "--since",
+    metavar="TIME",
+    default="30d",
+    show_default=True,
+    help="Count from here on: 12h, 7d, 2w, today, 2026-01-31.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["model", "provider", "account", "day"]),
+    default="model",
+    show_default=True,
+    help="What to add up for.",
+)
+@json_option
+def usage(since: str, by: Literal["model", "provider", "account", "day"], as_json: bool) -> None:
+    """Show what requests have cost, in tokens.
+
+    \b
+    Example:
+      gateway usage
+      gateway usage --since 7d --by day
+    """
+    from gateway_core.cli.usage import show_usage
+
+    show_usage(since, by, as_json=as_json)
 
 
 cli.add_command(plugins)

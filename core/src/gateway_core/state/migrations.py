@@ -24,4 +24,23 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         )""",
         "CREATE INDEX response_by_use ON response (used, size)",
     ),
+    (
+        """CREATE TABLE usage (
+            at REAL NOT NULL,
+            format TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            account TEXT,
+            model TEXT NOT NULL,
+            status INTEGER NOT NULL,
+            error TEXT,
+            input INTEGER,
+            cache_read INTEGER,
+            cache_write INTEGER,
+            output INTEGER,
+            reasoning INTEGER,
+            first_event REAL,
+            duration REAL NOT NULL
+        )""",
+        "CREATE INDEX usage_by_time ON usage (at)",
+    ),
 )

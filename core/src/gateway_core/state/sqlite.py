@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gateway_core.state.sqlite_file import SqliteFile
 from gateway_core.state.sqlite_responses import SqliteResponses
+from gateway_core.state.sqlite_usage import SqliteUsage
 
 __all__ = ["SqliteStore"]
 
@@ -14,6 +15,7 @@ class SqliteStore:
     def __init__(self, file: Path) -> None:
         self._file = SqliteFile(file)
         self.responses = SqliteResponses(self._file)
+        self.usage = SqliteUsage(self._file)
 
     async def open(self) -> None:
         """See `StateStore`."""

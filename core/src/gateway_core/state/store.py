@@ -4,10 +4,20 @@ A store keeps rows and the bytes in them; it knows no wire format and decides no
 state has a part and tables of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
-__all__ = ["ResponseStore", "StateError", "StateStore", "StoredResponse"]
+__all__ = [
+    "ResponseStore",
+    "StateError",
+    "StateStore",
+    "StoredResponse",
+    "UsageGroup",
+    "UsageRecord",
+    "UsageStore",
+    "UsageSum",
+]
 
 
 class StateError(Exception):
@@ -61,6 +71,68 @@ class ResponseStore(Protocol):
         ...
 
 
+@dataclass(slots=True, frozen=True)
+class UsageRecord:
+    """What one request cost. at: when it began, in Unix seconds. format: of the client. account:
+    what people call it. error: the kind of the error that ended it. Tokens are totals as in
+    `gateway_core.events.Usage`, None where unknown; first_event and duration are seconds.
+    """
+
+    at: float
+    format: str
+    provider: str
+    account: str | None
+    model: str
+    status: int
+    error: str | None
+    input: int | None
+    cache_read: int | None
+    cache_write: int | None
+    output: int | None
+    reasoning: int | None
+    first_event: float | None
+    duration: float
+
+
+UsageGroup: TypeAlias = Literal["model", "provider", "account", "day"]
+
+
+@dataclass(slots=True, frozen=True)
+class UsageSum:
+    """What the requests of one group cost together; times are averages in seconds. Tokens are None
+    when no request of the group told them.
+    """
+
+    name: str
+    requests: int
+    failed: int
+    input: int | None
+    cache_read: int | None
+    cache_write: int | None
+    output: int | None
+    reasoning: int | None
+    first_event: float | None
+    duration: float
+
+
+class UsageStore(Protocol):
+    """The ledger of what requests cost."""
+
+    async def add(self, records: Sequence[UsageRecord]) -> None:
+        """Keep records, all or none."""
+        ...
+
+    async def sums(self, by: UsageGroup, since: float) -> list[UsageSum]:
+        """The requests since a time (Unix seconds) in groups: days in order, in local time; others
+        by their output, most first.
+        """
+        ...
+
+    async def prune(self, before: float) -> int:
+        """Forget requests that began before a time; how many those were."""
+        ...
+
+
 class StateStore(Protocol):
     """A place that survives a restart. Every method of it and of its parts may raise `StateError`,
     and none blocks the event loop.
@@ -72,6 +144,11 @@ class StateStore(Protocol):
     @property
     def responses(self) -> ResponseStore:
         """Stored responses."""
+        ...
+
+    @property
+    def usage(self) -> UsageStore:
+        """The usage ledger."""
         ...
 
     async def open(self) -> None:

@@ -1,0 +1,106 @@
+"""The usage ledger: what each request cost, for `gateway usage`.
+
+A request is noted at its end, at the price of one object, and written with its neighbours a moment
+later: a killed process may forget its last second. No prompt and no answer is in it.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from gateway_core.events import Usage
+from gateway_core.state.store import StateError, StateStore, UsageRecord
+
+if TYPE_CHECKING:
+    from gateway_core.provider import Exchange
+
+__all__ = ["UsageLedger"]
+
+log = logging.getLogger(__name__)
+
+WRITE_SECONDS = 1.0
+"""How long a request may wait for others to be written with it."""
+PRUNE_SECONDS = 3600.0
+MOST_WAITING = 10_000
+"""Requests that wait for a store that fails; beyond them the oldest are forgotten."""
+_DAY = 86_400.0
+
+
+class UsageLedger:
+    """Writes down the requests of one process. days: how long they are kept; 0 keeps none."""
+
+    def __init__(self, store: StateStore, days: float) -> None:
+        self._store = store
+        self._days = days
+        self._waiting: deque[UsageRecord] = deque(maxlen=MOST_WAITING)
+        self._something_waits = asyncio.Event()
+        self._told: str | None = None
+
+    def note(self, exchange: "Exchange") -> None:
+        """Take down a request that has ended; one that reached no provider is not counted."""
+        if not self._days or not exchange.provider:
+            return
+        usage = exchange.usage or Usage()
+        self._waiting.append(
+            UsageRecord(
+                at=exchange.started_at.timestamp(),
+                format=exchange.format,
+                provider=exchange.provider,
+                account=exchange.account_label or exchange.account,
+                model=exchange.model,
+                status=exchange.status,
+                error=exchange.error,
+                input=usage.input,
+                cache_read=usage.cache_read,
+                cache_write=usage.cache_write,
+                output=usage.output,
+                reasoning=usage.reasoning,
+                first_event=exchange.first_event,
+                duration=exchange.duration,
+            )
+        )
+        self._something_waits.set()
+
+    async def keep_writing(self) -> None:
+        """Until cancelled: write what waits, and remove what is too old at once and each hour."""
+        prune_at = 0.0
+        while True:
+            if time.monotonic() >= prune_at:
+                prune_at = time.monotonic() + PRUNE_SECONDS
+                await self.prune()
+            try:
+                left = prune_at - time.monotonic()
+                await asyncio.wait_for(self._something_waits.wait(), left)
+            except TimeoutError:
+                continue
+            await asyncio.sleep(WRITE_SECONDS)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what waits; what cannot be written waits on."""
+        self._something_waits.clear()
+        records = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not records:
+            return
+        try:
+            await self._store.usage.add(records)
+        except StateError as error:
+            self._waiting.extendleft(reversed(records[-MOST_WAITING:]))
+            self._tell(error)
+
+    async def prune(self) -> int:
+        """Remove what is too old; how many requests those were."""
+        try:
+            return await self._store.usage.prune(time.time() - self._days * _DAY)
+        except StateError as error:
+            self._tell(error)
+            return 0
+
+    def _tell(self, error: StateError) -> None:
+        """Log a failure, the same one once."""
+        text = str(error)
+        level = logging.DEBUG if text == self._told else logging.WARNING
+        self._told = text
+        log.log(level, "usage is not written down (%s)", text)
