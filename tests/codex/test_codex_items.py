@@ -155,14 +155,6 @@ def test_references_to_stored_items_are_dropped() -> None:
     assert kinds(assistant(foreign("item_reference", id="msg_1"))) == []
 
 
-def test_tools_among_the_items_become_tools_of_the_request() -> None:
-    tool = {"type": "custom", "name": "note", "description": "Takes a note"}
-    added = Message("system", [foreign("additional_tools", role="developer", tools=[tool])])
-    body = asked(Request("gpt-5.5", [added, user(Text("Note it"))]))
-    assert body["tools"] == [tool]
-    assert [item["type"] for item in body["input"]] == ["message"]
-
-
 def test_items_of_the_official_client_pass_without_their_ids() -> None:
     search = foreign("tool_search_call", id="ts_1", call_id="c", arguments={}, execution="client")
     found = foreign("tool_search_output", call_id="c", tools=[], execution="client")

@@ -19,10 +19,11 @@ from gateway_core.content import (
     ToolCall,
     ToolResult,
 )
+from gateway_core.errors import InvalidRequest
 from gateway_core.events import Notice
 from gateway_core.formats.responses import FORMAT, read_request
 from gateway_core.json import JsonObject
-from gateway_core.request import OutputSpec, ReasoningSpec, Request
+from gateway_core.request import CustomTool, FunctionTool, OutputSpec, ReasoningSpec, Request
 
 PNG = "iVBORw0KGgo="
 
@@ -320,13 +321,34 @@ def test_a_generated_image() -> None:
         ("tool_search_output", "user"),
         ("local_shell_call_output", "user"),
         ("compaction_trigger", "user"),
-        ("additional_tools", "system"),
+        ("configuration_update", "system"),
     ],
 )
 def test_other_items_stay_whole_on_the_side_they_belong_to(kind: str, role: str) -> None:
     item = {"type": kind, "id": "x", "payload": {"a": [1]}}
     (message,) = read(item).messages
     assert (message.role, message.parts) == (role, [Foreign("responses", kind, item)])
+
+
+def added(*tools: object) -> dict[str, object]:
+    return {"type": "additional_tools", "role": "developer", "tools": list(tools)}
+
+
+def test_tools_among_the_items_are_tools_of_the_request() -> None:
+    note = {"type": "custom", "name": "note", "description": "Takes a note"}
+    look = {"type": "function", "name": "look"}
+    request = read(added(look), {"role": "developer", "content": "Be terse."}, added(note, look))
+    assert [(type(tool), tool.name) for tool in request.tools] == [
+        (FunctionTool, "look"),
+        (CustomTool, "note"),
+    ]
+    assert [message.parts for message in request.messages] == [[Text("Be terse.")]]
+
+
+@pytest.mark.parametrize("tools", [{"a": 1}, "x", [1], [{}], [{"type": "function"}]])
+def test_tools_among_the_items_must_be_tools(tools: object) -> None:
+    with pytest.raises(InvalidRequest, match="additional_tools"):
+        read({"type": "additional_tools", "tools": tools})
 
 
 def test_a_content_part_of_a_newer_client_stays_whole() -> None:

@@ -249,12 +249,10 @@ def test_items_that_xai_does_not_know_are_refused_by_name(kind: str, namespace: 
         items(said(Foreign(namespace, kind, {"type": kind})))
 
 
-def test_functions_inside_of_the_input_are_promoted() -> None:
-    tools = [{"type": "function", "name": "f"}, {"type": "custom", "name": "g"}]
+def test_tools_inside_of_the_input_are_promoted() -> None:
+    tools = [{"type": "function", "name": "f"}]
     extra = {"type": "additional_tools", "role": "developer", "tools": tools}
     body = {"model": "m", "input": [extra, {"role": "user", "content": "Hi"}]}
-    call = translated(read_request(body, {}))
     sent = asked(read_request(body, {}))
     assert [tool["name"] for tool in sent["tools"]] == ["f"]
     assert sent["input"] == [user("Hi")]
-    assert [notice.code for notice in call.notices] == ["dropped_additional_tools"]

@@ -18,6 +18,8 @@ from support.server import Gateway
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(90)]
 
 MODEL = "claude-opus-4.8"
+LITE = "gpt-5.6-sol"
+"""A name for which Codex CLI sends its tools inside of the input."""
 TURNS = 10
 
 
@@ -31,7 +33,8 @@ def simulator() -> Iterator[KiroSimulator]:
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
     lab = Lab(tmp_path / "lab")
-    (lab.root / "gateway" / "config.toml").write_text("")
+    aliases = f'[routing.aliases]\n"{LITE}" = "{MODEL}"\n'
+    (lab.root / "gateway" / "config.toml").write_text(aliases)
     return lab
 
 
@@ -173,3 +176,20 @@ text: All files are written.
     assert "6 out.txt" in results(simulator)[0]
     assert "second" in results(simulator)[2]
     assert CANARY not in run.output + run.errors
+
+
+def test_codex_cli_brings_its_tools_inside_of_the_input(
+    codex: CodexCLI, gateway: Gateway, simulator: KiroSimulator, lab: Lab
+) -> None:
+    """One of them takes free text, a program, and is in a namespace."""
+    codex.model = LITE
+    simulator.play("""\
+tool: functions__exec {"input": "text(await tools.exec_command({cmd: 'echo hello | tee out.txt'}))"}
+---
+text: It is written.
+""")
+    run = codex.ask(gateway, "Write the file")
+
+    assert codex.answer(run) == "It is written."
+    assert (lab.work / "out.txt").read_text() == "hello\n"
+    assert "hello" in results(simulator)[0]

@@ -46,25 +46,18 @@ def message(role: str, text: str) -> JsonObject:
     return {"type": "message", "role": role, "content": content}
 
 
-def clean_items(
-    items: Sequence[JsonObject], aliases: ToolAliases
-) -> tuple[list[JsonObject], list[JsonObject]]:
-    """The items, and the tools that stood among them (`additional_tools`).
+def clean_items(items: Sequence[JsonObject], aliases: ToolAliases) -> list[JsonObject]:
+    """The items as the backend takes them.
 
-    Raises `Unsupported`, naming it, for content that the backend does not take.
+    Raises `Unsupported`, naming it, for content that it does not take.
     """
     cleaned: list[JsonObject] = []
-    tools: list[JsonObject] = []
     for position, item in enumerate(items):
-        kind = item["type"]
-        if kind == "additional_tools":
-            added = item.get("tools")
-            tools += added if isinstance(added, list) else []
-        elif kind != "compaction_trigger" or position == len(items) - 1:
+        if item["type"] != "compaction_trigger" or position == len(items) - 1:
             clean = _clean(item, aliases)
             if clean is not None:
                 cleaned.append(clean)
-    return _followed_reasoning(_paired(cleaned)), tools
+    return _followed_reasoning(_paired(cleaned))
 
 
 def _clean(item: JsonObject, aliases: ToolAliases) -> JsonObject | None:

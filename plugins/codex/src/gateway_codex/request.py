@@ -72,8 +72,8 @@ def translate(
     written = write_request(
         _with_texts_inline(request), wanted.model.slug, issuer=ISSUER, scope=scope
     )
-    items, more_tools = clean_items(written["input"], aliases)
-    tools = clean_tools([*written.get("tools", ()), *more_tools], aliases)
+    items = clean_items(written["input"], aliases)
+    tools = clean_tools(written.get("tools", []), aliases)
     if request.output.kind == "json":
         # The backend insists on the word; at the front it changes nothing from turn to turn.
         items.insert(0, message("developer", "Answer with JSON."))

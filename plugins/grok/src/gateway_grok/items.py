@@ -41,21 +41,14 @@ def message(role: str, text: str) -> JsonObject:
 
 def clean_items(
     items: Sequence[JsonObject], rail: Rail, *, continues: bool = False
-) -> tuple[list[JsonObject], list[JsonObject]]:
-    """The items, and the tools that stood among them (`additional_tools`).
+) -> list[JsonObject]:
+    """The items as xAI takes them.
 
     continues: whether they follow a stored response, in which calls may have been made that are
     answered here. Raises `Unsupported`, naming it, for content that xAI does not take.
     """
-    cleaned: list[JsonObject] = []
-    tools: list[JsonObject] = []
-    for item in items:
-        if item["type"] == "additional_tools":
-            added = item.get("tools")
-            tools += [tool for tool in added if type(tool) is dict] if type(added) is list else []
-        elif (clean := _clean(item, rail)) is not None:
-            cleaned.append(clean)
-    return _paired(cleaned, continues), tools
+    cleaned = [clean for item in items if (clean := _clean(item, rail)) is not None]
+    return _paired(cleaned, continues)
 
 
 def _clean(item: JsonObject, rail: Rail) -> JsonObject | None:

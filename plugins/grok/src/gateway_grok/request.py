@@ -153,7 +153,7 @@ def _body(
         namespaces=False,
     )
     previous = request.session.previous_response_id
-    items, more_tools = clean_items(written["input"], state.rail, continues=previous is not None)
+    items = clean_items(written["input"], state.rail, continues=previous is not None)
     if instructions := written.get("instructions"):
         # `instructions` exists, but not beside `previous_response_id`; the official client never
         # sends it.
@@ -161,7 +161,7 @@ def _body(
     if not items:
         items.append(message("user", _NOTHING_SAID))
     body: JsonObject = {"model": model.id, "input": items}
-    listed = [*written.get("tools", ()), *_promoted(more_tools, notices)]
+    listed = written.get("tools", [])
     tools = clean_tools(listed, notices, draws=model.draws)
     if tools:
         body["tools"] = tools
@@ -251,15 +251,6 @@ def _tell_dropped(request: Request, state: CallState, notices: list[Notice]) -> 
         notices.append(
             Notice("ignored_background", "xAI runs nothing in the background: wait for the answer")
         )
-
-
-def _promoted(tools: list[JsonObject], notices: list[Notice]) -> list[JsonObject]:
-    """Functions that came as items of the input; free-form tools there have no way back."""
-    functions = [tool for tool in tools if tool.get("type") == "function"]
-    if len(functions) < len(tools):
-        said = "of the tools inside of the input only functions can be used: the rest was left out"
-        notices.append(Notice("dropped_additional_tools", said))
-    return functions
 
 
 def _session(request: Request, model: GrokModel) -> str:

@@ -13,7 +13,11 @@ from gateway_core.errors import InvalidRequest
 from gateway_core.events import Notice
 from gateway_core.formats.base import optional, required
 from gateway_core.formats.responses.read_items import read_input
-from gateway_core.formats.responses.read_tools import read_tool_choice, read_tools
+from gateway_core.formats.responses.read_tools import (
+    read_tool_choice,
+    read_tools,
+    with_added_tools,
+)
 from gateway_core.formats.responses.schema import FORMAT_NAME, KNOWN_FIELDS, UNHONOURED_FIELDS
 from gateway_core.json import JsonObject
 from gateway_core.request import (
@@ -56,11 +60,13 @@ def read_request(body: JsonObject, headers: Mapping[str, str]) -> Request:
     notices: list[Notice] = []
     instructions = optional(body, "instructions", str)
     parallel = optional(body, "parallel_tool_calls", bool)
+    model = required(body, "model", str)
+    messages, tools = with_added_tools(_read_messages(body), read_tools(body.get("tools")))
     request = Request(
-        model=required(body, "model", str),
-        messages=_read_messages(body),
+        model=model,
+        messages=messages,
         instructions=[Text(instructions)] if instructions else [],
-        tools=read_tools(body.get("tools")),
+        tools=tools,
         tool_choice=read_tool_choice(body.get("tool_choice"), parallel),
         output=_read_output(body, notices),
         sampling=_read_sampling(body),

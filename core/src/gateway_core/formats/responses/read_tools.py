@@ -4,16 +4,17 @@ Tools inside a `namespace` become tools of their own under one flat name; their 
 namespace, so that a Responses upstream gets it back and a client's call carries it again.
 """
 
+from dataclasses import replace
 from typing import Any, Literal
 
-from gateway_core.content import Extras
+from gateway_core.content import Extras, Foreign, Message, Part
 from gateway_core.errors import InvalidRequest
 from gateway_core.formats.base import optional, required
 from gateway_core.formats.responses.schema import FORMAT_NAME, flat_name, kept_fields
 from gateway_core.json import JsonObject
 from gateway_core.request import CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
 
-__all__ = ["IMAGE_OPTIONS", "read_tool_choice", "read_tools"]
+__all__ = ["IMAGE_OPTIONS", "read_tool_choice", "read_tools", "with_added_tools"]
 
 IMAGE_OPTIONS = ("size", "quality", "background", "output_format", "partial_images", "model")
 """Options of `image_generation` that have the same name and meaning in the canonical model."""
@@ -26,6 +27,43 @@ def read_tools(value: Any) -> list[Tool]:
     if value is None:
         return []
     return _read_list(value, "tools", None)
+
+
+def with_added_tools(
+    messages: list[Message], tools: list[Tool]
+) -> tuple[list[Message], list[Tool]]:
+    """The messages without the `additional_tools` among them, and the tools with those in them.
+
+    Codex CLI offers all of its tools that way to some models. A tool that comes again replaces the
+    one before. Raises `InvalidRequest`.
+    """
+    kept = [_without_added(message) for message in messages]
+    if all(left is message for left, message in zip(kept, messages, strict=True)):
+        return messages, tools
+    by_name = {tool.name: tool for tool in tools}
+    for message in messages:
+        for part in message.parts:
+            if _adds_tools(part):
+                offered = part.data.get("tools")  # type: ignore[union-attr]  # only those add
+                by_name |= {
+                    tool.name: tool
+                    for tool in _read_list(offered or [], "input: additional_tools.tools", None)
+                }
+    return [message for message in kept if message is not None], list(by_name.values())
+
+
+def _without_added(message: Message) -> Message | None:
+    """The message itself, or what is left of it, or None when that is nothing."""
+    left = [part for part in message.parts if not _adds_tools(part)]
+    if len(left) == len(message.parts):
+        return message
+    return replace(message, parts=left) if left else None
+
+
+def _adds_tools(part: Part) -> bool:
+    if type(part) is not Foreign:
+        return False
+    return part.kind == "additional_tools" and part.namespace == FORMAT_NAME
 
 
 def read_tool_choice(value: Any, parallel: bool | None) -> ToolChoice:
