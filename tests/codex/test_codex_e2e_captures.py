@@ -11,6 +11,7 @@ import pytest
 from gateway_core.json import JsonObject
 from simulators.codex.installed import codex_gateway
 from simulators.codex.server import CodexSimulator
+from support.about import about
 from support.recordings import Recording, recordings
 from support.server import Gateway
 
@@ -59,8 +60,15 @@ def test_recorded_requests_are_taken(
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("recording", RECORDINGS, ids=str)
 def test_recorded_requests_suit_every_kind_of_model(
+    simulator: CodexSimulator, gateway: Gateway, model: str
+) -> None:
+    for recording in RECORDINGS:
+        with about(recording):
+            check_recorded(simulator, gateway, recording, model)
+
+
+def check_recorded(
     simulator: CodexSimulator, gateway: Gateway, recording: Recording, model: str
 ) -> None:
     response = send(simulator, gateway, recording, recording.body | {"model": model})

@@ -9,6 +9,7 @@ import pytest
 from gateway_core import JsonObject, Request
 from gateway_core.errors import InvalidRequest, Unsupported
 from gateway_core.json import dumps
+from support.about import about
 from support.corpus import CONVERSATIONS
 from support.grok_asking import body_of, degraded, translated
 
@@ -42,8 +43,13 @@ def bodies_of(request: Request, model: str = "grok-4.5") -> JsonObject:
 
 
 @pytest.mark.parametrize("model", ["grok-4.6", "grok-build-0.1"])
-@pytest.mark.parametrize("name", list(CONVERSATIONS))
-def test_it_is_translated_or_refused_by_name(name: str, model: str) -> None:
+def test_they_are_translated_or_refused_by_name(model: str) -> None:
+    for name in CONVERSATIONS:
+        with about(name):
+            check_translation(name, model)
+
+
+def check_translation(name: str, model: str) -> None:
     request = CONVERSATIONS[name]
     before = deepcopy(request)
     try:
@@ -63,8 +69,13 @@ def calls_in(items: list[JsonObject]) -> list[str]:
     return [item["call_id"] for item in items if item["type"] == "function_call"]
 
 
-@pytest.mark.parametrize("name", list(CONVERSATIONS))
-def test_every_call_has_one_result_after_it(name: str) -> None:
+def test_every_call_has_one_result_after_it() -> None:
+    for name in CONVERSATIONS:
+        with about(name):
+            check_results(name)
+
+
+def check_results(name: str) -> None:
     try:
         items = bodies_of(CONVERSATIONS[name]).get("input", [])
     except (Unsupported, InvalidRequest):

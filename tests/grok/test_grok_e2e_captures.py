@@ -10,6 +10,7 @@ import pytest
 
 from simulators.grok.installed import grok_gateway
 from simulators.grok.server import GrokSimulator
+from support.about import about
 from support.recordings import Recording, recordings
 
 MODELS = ("grok-4.6", "grok-4.3", "grok-build-0.1", "grok-composer-2.5-fast")
@@ -48,8 +49,15 @@ def http(
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("recording", RECORDINGS, ids=str)
 def test_recorded_requests_suit_every_kind_of_model(
+    simulator: GrokSimulator, http: httpx.Client, model: str
+) -> None:
+    for recording in RECORDINGS:
+        with about(recording):
+            check_recorded(simulator, http, recording, model)
+
+
+def check_recorded(
     simulator: GrokSimulator, http: httpx.Client, recording: Recording, model: str
 ) -> None:
     simulator.backend.requests.clear()

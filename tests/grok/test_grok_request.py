@@ -298,7 +298,6 @@ def test_what_xai_refuses_is_left_out_and_told() -> None:
     assert [notice.code for notice in call.notices] == [
         "dropped_service_tier",
         "dropped_metadata",
-        "ignored_background",
     ]
 
 

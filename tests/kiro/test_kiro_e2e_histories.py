@@ -17,6 +17,7 @@ from gateway_core.formats import anthropic, chat, responses
 from gateway_core.json import JsonObject, loads_object
 from simulators.kiro.catalogue import MODELS
 from simulators.kiro.validation import body_problems
+from support.about import about
 from support.codex_asking import captured_requests
 from support.corpus import CONVERSATIONS
 from support.kiro_asking import body_of, degraded, translated
@@ -52,15 +53,17 @@ def problems(request: Request, model: str) -> list[str]:
 
 
 @pytest.mark.parametrize("model", ASKED)
-@pytest.mark.parametrize("name", list(CONVERSATIONS))
-def test_shared_conversations(name: str, model: str) -> None:
-    assert problems(CONVERSATIONS[name], model) == []
+def test_shared_conversations(model: str) -> None:
+    for name in CONVERSATIONS:
+        with about(name):
+            assert problems(CONVERSATIONS[name], model) == []
 
 
 @pytest.mark.parametrize("model", ASKED)
-@pytest.mark.parametrize("name", CAPTURED)
-def test_what_clients_were_seen_to_send(name: str, model: str) -> None:
-    assert problems(CAPTURED[name], model) == []
+def test_what_clients_were_seen_to_send(model: str) -> None:
+    for name in CAPTURED:
+        with about(name):
+            assert problems(CAPTURED[name], model) == []
 
 
 @st.composite

@@ -10,6 +10,7 @@ from gateway_core import JsonObject, Message, Request, Text, Unsupported
 from gateway_core.formats.anthropic import FORMAT as ANTHROPIC
 from gateway_core.formats.chat import FORMAT as CHAT
 from gateway_core.json import dumps
+from support.about import about
 from support.corpus import CONVERSATIONS
 from support.kiro_asking import asked, degraded, messages_of, translated
 
@@ -19,8 +20,13 @@ TOOL = "mcp__files__" + "a_rather_long_name_" * 4
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", CONVERSATIONS)
-def test_every_common_conversation_is_translated_or_refused_by_name(name: str, model: str) -> None:
+def test_every_common_conversation_is_translated_or_refused_by_name(model: str) -> None:
+    for name in CONVERSATIONS:
+        with about(name):
+            check_translation(name, model)
+
+
+def check_translation(name: str, model: str) -> None:
     try:
         request = degraded(CONVERSATIONS[name], model)
         before = deepcopy(request)

@@ -11,6 +11,7 @@ from gateway_core.testing.conversations import CONVERSATIONS, SESSIONS, features
 from gateway_core.testing.conversations.fresh import Fresh
 from gateway_core.testing.conversations.sessions import TURNS
 from gateway_core.testing.marks import mark
+from support.about import about
 
 EVERYTHING = Capabilities(
     input=frozenset({"text", "image", "document", "audio", "video"}),
@@ -112,15 +113,16 @@ def test_a_session_only_grows(name: str) -> None:
         assert (later.tools, later.instructions) == (earlier.tools, earlier.instructions)
 
 
-@pytest.mark.parametrize("name", CONVERSATIONS)
-def test_words_are_planted_into_a_copy(name: str) -> None:
-    request = CONVERSATIONS[name]
-    before = deepcopy(request)
-    marked, marks = mark(request)
-    assert request == before
-    assert features(marked) == features(request)
-    assert len({mark.word for mark in marks}) == len(marks)
-    assert all(mark.word in str(marked) for mark in marks)
+def test_words_are_planted_into_a_copy() -> None:
+    for name in CONVERSATIONS:
+        with about(name):
+            request = CONVERSATIONS[name]
+            before = deepcopy(request)
+            marked, marks = mark(request)
+            assert request == before
+            assert features(marked) == features(request)
+            assert len({mark.word for mark in marks}) == len(marks)
+            assert all(mark.word in str(marked) for mark in marks)
 
 
 def test_every_place_that_must_arrive_gets_a_word_of_its_own() -> None:
