@@ -8,7 +8,16 @@ from typing import Any
 import openai
 import pytest
 
-from gateway_core import Capabilities, Event, HostedCall, HostedTool, Request, UpstreamFailed
+from gateway_core import (
+    Capabilities,
+    Event,
+    HostedCall,
+    HostedTool,
+    Media,
+    Request,
+    Text,
+    UpstreamFailed,
+)
 from gateway_core.events import End, Whole
 from gateway_core.json import JsonObject, loads_object
 from gateway_core.provider import Model
@@ -271,3 +280,32 @@ def test_the_sdk_streams_the_picture_when_it_is_complete(
     source = started[1]["source"]
     assert (source["type"], source["media_type"]) == ("base64", "image/png")
     assert is_png(source["data"], (20, 10))
+
+
+def test_the_sdk_has_a_picture_changed(painting: openai.OpenAI, painter: ScriptedProvider) -> None:
+    painter.script = [DRAWN]
+    pictures = [b64decode(PNG_BASE64)] * 2
+    answer = painting.images.edit(
+        image=pictures, prompt="Bluer", model="gpt-image-2", size="1024x1024", n=1
+    )
+    assert [image.b64_json for image in answer.data or ()] == [PNG_BASE64]
+    [request] = painter.requests
+    [message] = request.messages
+    assert [type(part) for part in message.parts] == [Media, Media, Text]
+    assert image_tool(request).options == {"size": "1024x1024", "model": "gpt-image-2"}
+
+
+def test_a_picture_to_change_may_come_in_json(
+    painting: openai.OpenAI, painter: ScriptedProvider
+) -> None:
+    painter.script = [DRAWN]
+    url = f"data:image/png;base64,{PNG_BASE64}"
+    body = {"prompt": "Bluer", "images": [{"image_url": url}]}
+    answer = painting.post("/images/edits", cast_to=dict[str, Any], body=body)
+    assert answer["data"] == [{"b64_json": PNG_BASE64}]
+
+
+def test_a_mask_is_refused_by_name(painting: openai.OpenAI) -> None:
+    picture = b64decode(PNG_BASE64)
+    with pytest.raises(openai.BadRequestError, match="mask: only whole pictures"):
+        painting.images.edit(image=picture, mask=picture, prompt="Bluer")

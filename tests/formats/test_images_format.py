@@ -1,5 +1,6 @@
 """The images API: what it reads, and the pictures it answers with."""
 
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -9,12 +10,15 @@ from gateway_core.errors import GatewayError, InvalidRequest, Unsupported, Upstr
 from gateway_core.events import StopReason, Usage
 from gateway_core.formats.images import (
     Order,
+    body_of_form,
     image_model,
     images_body,
+    read_edit,
     read_request,
     use_image_model,
 )
 from gateway_core.json import JsonObject
+from gateway_core.multipart import FormField
 from gateway_core.parts import Response
 from gateway_core.request import HostedTool, ToolChoice
 from support.pictures import GIF_BASE64, PNG_BASE64
@@ -103,6 +107,72 @@ def test_fields_without_effect_are_told() -> None:
 @pytest.mark.parametrize("count", [1, 10])
 def test_several_pictures_can_be_ordered(count: int) -> None:
     assert ordered(n=count).count == count
+
+
+PICTURE = {"image_url": f"data:image/png;base64,{PNG_BASE64}"}
+
+
+def test_pictures_to_change_come_before_the_prompt() -> None:
+    body = {"prompt": "Bluer", "images": [PICTURE, {"image_url": "https://example.com/a.png"}]}
+    request = read_edit(body).request
+    [message] = request.messages
+    assert message.parts == [
+        Media("image", type="image/png", data=PNG_BASE64),
+        Media("image", url="https://example.com/a.png"),
+        Text("Bluer"),
+    ]
+    assert request.notices == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"images": None}, "images"),
+        ({"images": []}, "images"),
+        ({"images": [PICTURE] * 17}, "images"),
+        ({"images": [7]}, "images[0]"),
+        ({"images": [{}]}, "images[0].image_url"),
+        ({"images": [PICTURE, {"file_id": "file-1"}]}, "images[1].file_id"),
+        ({"mask": PICTURE}, "mask"),
+        ({"prompt": ""}, "prompt"),
+    ],
+)
+def test_what_is_wrong_with_an_edit_is_named(fields: JsonObject, param: str) -> None:
+    with pytest.raises((InvalidRequest, Unsupported)) as caught:
+        read_edit({"prompt": "Bluer", "images": [PICTURE], **fields})
+    assert caught.value.param == param
+
+
+def test_a_form_is_the_json_that_it_stands_for() -> None:
+    form = [
+        FormField("prompt", "Bläuer".encode(), None, None),
+        FormField("n", b"2", None, None),
+        FormField("stream", b"false", None, None),
+        FormField("image[]", b64decode(PNG_BASE64), "a.png", "application/octet-stream"),
+        FormField("image[]", b"\xff\xd8\xff\xe0", "b.jpg", "image/jpeg"),
+        FormField("mask", b"GIF89a", "m.gif", None),
+    ]
+    body = body_of_form(form)
+    assert [image["image_url"].partition(";")[0] for image in body.pop("images")] == [
+        "data:image/png",
+        "data:image/jpeg",
+    ]
+    assert body.pop("mask")["image_url"].startswith("data:image/gif;base64,")
+    assert body == {"prompt": "Bläuer", "n": 2, "stream": False}
+
+
+@pytest.mark.parametrize(
+    ("form", "param"),
+    [
+        ([], "image"),
+        ([FormField("image", b"%PDF", "a.pdf", "application/pdf")], "image"),
+        ([FormField("prompt", b"\xff", None, None)], "prompt"),
+    ],
+)
+def test_what_is_wrong_with_a_form_is_named(form: list[FormField], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        body_of_form(form)
+    assert caught.value.param == param
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway_core.errors import GatewayError
     from gateway_core.runtime import Runtime
 
-__all__ = ["Errand", "JsonEndpoint", "Work", "compact_conversation", "token_counting"]
+__all__ = ["Errand", "JsonEndpoint", "ReadBody", "Work", "compact_conversation", "token_counting"]
 
 
 class Errand:
@@ -60,18 +60,27 @@ class Errand:
 
 Work: TypeAlias = Callable[[Errand, JsonObject], Awaitable[JsonObject]]
 """The body of the request to the body of the answer. Raises `GatewayError`."""
+ReadBody: TypeAlias = Callable[[Receive, Mapping[str, str], int], Awaitable[JsonObject]]
+"""The body of a request, of at most so many bytes, as a JSON object. Raises `GatewayError`."""
 
 
 class JsonEndpoint:
     """Serves `POST` requests with a `Work`; `name` is the format's name in the log."""
 
     def __init__(
-        self, runtime: "Runtime", format: ClientFormat, work: Work, *, name: str | None = None
+        self,
+        runtime: "Runtime",
+        format: ClientFormat,
+        work: Work,
+        *,
+        name: str | None = None,
+        read_body: ReadBody = read_json,
     ) -> None:
         self._runtime = runtime
         self._format = format
         self._work = work
         self._name = name or format.name
+        self._read_body = read_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -81,7 +90,7 @@ class JsonEndpoint:
         error: GatewayError | None = None
         try:
             limit = self._runtime.settings.server.max_body_bytes
-            body = await read_json(receive, errand.headers, limit)
+            body = await self._read_body(receive, errand.headers, limit)
             async with client_watched(receive, lambda: False):
                 answer = await self._work(errand, body)
         except ClientLeftError:

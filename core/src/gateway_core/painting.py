@@ -1,4 +1,4 @@
-"""`POST /v1/images/generations`: finds a model that can paint, and has it paint.
+"""`POST /v1/images/generations` and `/v1/images/edits`: find a model that can paint, and have it.
 
 A name that is listed, by an alias of the settings too, is asked like any model. OpenAI's names of
 image models (`gpt-image-2`) are listed by nobody: they, and no name at all, go to the fallback of
@@ -8,11 +8,16 @@ of the tool. Several pictures are as many turns, a few at a time; when one fails
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from starlette.types import Receive
+
+from gateway_core.endpoint import read_bytes, read_json
 from gateway_core.errors import ModelNotFound
 from gateway_core.formats import images
 from gateway_core.json import JsonObject
+from gateway_core.multipart import is_form, read_form
 from gateway_core.parts import Response
 from gateway_core.provider import Model
 from gateway_core.request import Request
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     from gateway_core.exchange import Turn
     from gateway_core.runtime import Runtime
 
-__all__ = ["generate_images"]
+__all__ = ["edit_images", "generate_images", "read_edit_body"]
 
 AT_ONCE = 4
 _TOOL = "image_generation"
@@ -30,7 +35,26 @@ _TOOL = "image_generation"
 
 async def generate_images(errand: "Errand", body: JsonObject) -> JsonObject:
     """Serve one request; a `Work` of `gateway_core.errands`."""
-    order = images.read_request(body)
+    return await _paint(errand, images.read_request(body))
+
+
+async def edit_images(errand: "Errand", body: JsonObject) -> JsonObject:
+    """The same, from pictures; a `Work` of `gateway_core.errands`."""
+    return await _paint(errand, images.read_edit(body))
+
+
+async def read_edit_body(receive: Receive, headers: Mapping[str, str], limit: int) -> JsonObject:
+    """The body of an edit: JSON, or a form with the pictures as files. Raises `InvalidRequest`."""
+    content_type = headers.get("content-type", "")
+    if not is_form(content_type):
+        return await read_json(receive, headers, limit)
+    form = await asyncio.to_thread(
+        read_form, await read_bytes(receive, headers, limit), content_type
+    )
+    return images.body_of_form(form)
+
+
+async def _paint(errand: "Errand", order: images.Order) -> JsonObject:
     _choose_model(errand.runtime, order.request)
     turns = [errand.turn(order.request) for _ in range(order.count)]
     places = asyncio.Semaphore(AT_ONCE)

@@ -1,35 +1,49 @@
-"""The OpenAI images API: a prompt to a canonical request, and pictures to its answer.
+"""The OpenAI images API: a prompt, and pictures to change, to a canonical request, and pictures to
+its answer.
 
 There is no image model behind it but a chat model that is made to call the hosted tool
 `image_generation`. Fields and shapes are those of the official SDK (`ImageGenerateParams`,
-`ImagesResponse`). Which model is asked, and how often, is not decided here.
+`ImageEditParams`, `ImagesResponse`). Which model is asked, and how often, is not decided here.
 """
 
 import re
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway_core.content import HostedCall, Media, Message, Text
+from gateway_core.content import HostedCall, Media, Message, Part, Text
 from gateway_core.errors import InvalidRequest, Unsupported, UpstreamProtocol
 from gateway_core.events import Notice, Usage
 from gateway_core.formats.base import optional, required
+from gateway_core.formats.responses.read_parts import read_content
 from gateway_core.formats.responses.schema import extras_of
 from gateway_core.image_size import image_size
 from gateway_core.json import JsonObject, loads
+from gateway_core.multipart import FormField
 from gateway_core.parts import Response
 from gateway_core.request import HostedTool, Request, SessionHints, Source, ToolChoice
 
-__all__ = ["FORMAT_NAME", "Order", "image_model", "images_body", "read_request", "use_image_model"]
+__all__ = [
+    "FORMAT_NAME",
+    "Order",
+    "body_of_form",
+    "image_model",
+    "images_body",
+    "read_edit",
+    "read_request",
+    "use_image_model",
+]
 
 FORMAT_NAME: Final = "images"
 MOST_IMAGES: Final = 10
+MOST_SOURCES: Final = 16
 
 _TOOL: Final = "image_generation"
 _OPTIONS: Final = ("size", "quality", "background", "output_format")
 # Options of the same tool in the Responses format, without a canonical name.
-_RESPONSES_OPTIONS: Final = ("output_compression", "moderation")
+_RESPONSES_OPTIONS: Final = ("output_compression", "moderation", "input_fidelity")
 _IGNORED: Final = frozenset({"style", "partial_images"})
 _KNOWN: Final = frozenset(
     {
@@ -45,11 +59,19 @@ _KNOWN: Final = frozenset(
         *_IGNORED,
     }
 )
+_EDIT_ONLY: Final = frozenset({"images", "input_fidelity"})
+_NUMBERS: Final = frozenset({"n", "output_compression", "partial_images"})
+_FLAGS: Final = {"true": True, "false": False}
 # What the retired DALL-E models called it.
 _QUALITIES: Final = {"standard": "auto", "hd": "high"}
 _IMAGE_MODEL: Final = re.compile(r"(?:chatgpt|gpt)-image(?:-.+)?|dall-e-.+")
 _RETIRED: Final = re.compile(r"dall-e-.+")
 _QUOTED: Final = 300
+_BEGINNINGS: Final = (
+    (b"\x89PNG", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+)
 
 
 @dataclass(slots=True)
@@ -70,6 +92,77 @@ def read_request(body: JsonObject) -> Order:
 
     Raises `InvalidRequest` or `Unsupported` with the name of the field.
     """
+    return _read(body, [])
+
+
+def read_edit(body: JsonObject) -> Order:
+    """The order in the decoded body of an edit: `images` are what is to be changed. Raises as
+    `read_request` does.
+    """
+    if body.get("mask") is not None:
+        raise Unsupported(
+            "mask: only whole pictures can be changed here; say in the prompt what is to change",
+            param="mask",
+        )
+    listed = required(body, "images", list)
+    if not 1 <= len(listed) <= MOST_SOURCES:
+        raise InvalidRequest(
+            f"images: expected 1 to {MOST_SOURCES}, got {len(listed)}", param="images"
+        )
+    pictures: list[Part] = []
+    for index, image in enumerate(listed):
+        at = f"images[{index}]"
+        if not isinstance(image, dict):
+            raise InvalidRequest(f"{at}: expected an object", param=at)
+        if image.get("file_id") is not None:
+            raise Unsupported(
+                f"{at}.file_id: the gateway keeps no files; send the picture in `image_url`",
+                param=f"{at}.file_id",
+            )
+        url = required(image, "image_url", str, f"{at}.")
+        pictures += read_content([{"type": "input_image", "image_url": url}], at)
+    return _read(body, pictures)
+
+
+def body_of_form(form: Sequence[FormField]) -> JsonObject:
+    """The JSON body that an uploaded form stands for. Raises `InvalidRequest`."""
+    body: JsonObject = {}
+    pictures: list[JsonObject] = []
+    for field in form:
+        name = field.name.removesuffix("[]")
+        if name in ("image", "mask"):
+            data = b64encode(field.data).decode()
+            picture = {"image_url": f"data:{_type_of(field)};base64,{data}"}
+            if name == "mask":
+                body["mask"] = picture
+            else:
+                pictures.append(picture)
+        elif name in _NUMBERS and field.text.isdecimal() and len(field.text) < 10:
+            body[name] = int(field.text)
+        elif name == "stream":
+            body[name] = _FLAGS.get(field.text, field.text)
+        else:
+            body[name] = field.text
+    if pictures:
+        body["images"] = pictures
+    elif "images" not in body:
+        raise InvalidRequest("image: field required", param="image")
+    return body
+
+
+def _type_of(picture: FormField) -> str:
+    """Its type by its first bytes, as clients tend to call every upload a stream of bytes."""
+    for beginning, type in _BEGINNINGS:
+        if picture.data.startswith(beginning):
+            return type
+    if picture.data[8:12] == b"WEBP":
+        return "image/webp"
+    raise InvalidRequest(
+        f"{picture.name}: expected a PNG, JPEG, GIF or WebP picture", param=picture.name
+    )
+
+
+def _read(body: JsonObject, pictures: list[Part]) -> Order:
     prompt = required(body, "prompt", str)
     if not prompt.strip():
         raise InvalidRequest("prompt: must not be empty", param="prompt")
@@ -91,7 +184,7 @@ def read_request(body: JsonObject) -> Order:
     notices = [
         Notice("unknown_field", f"the field {key!r} is not known: left out")
         for key in body
-        if key not in _KNOWN
+        if key not in _KNOWN and not (pictures and key in _EDIT_ONLY)
     ]
     notices += [
         Notice("ignored_field", f"the field {key!r} has no effect here")
@@ -101,7 +194,7 @@ def read_request(body: JsonObject) -> Order:
     user = optional(body, "safety_identifier", str) or optional(body, "user", str)
     request = Request(
         model=optional(body, "model", str) or "",
-        messages=[Message("user", [Text(prompt)])],
+        messages=[Message("user", [*pictures, Text(prompt)])],
         tools=[_read_tool(body)],
         tool_choice=ToolChoice("tool", [_TOOL]),
         session=SessionHints(user=user),
