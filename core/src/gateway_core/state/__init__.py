@@ -6,6 +6,22 @@ which processes are at work on it.
 
 from gateway_core.state.presence import Presence
 from gateway_core.state.sqlite import SqliteStore
-from gateway_core.state.store import ResponseStore, StateError, StateStore, StoredResponse
+from gateway_core.state.store import (
+    ResponseRun,
+    ResponseStore,
+    RunStore,
+    StateError,
+    StateStore,
+    StoredResponse,
+)
 
-__all__ = ["Presence", "ResponseStore", "SqliteStore", "StateError", "StateStore", "StoredResponse"]
+__all__ = [
+    "Presence",
+    "ResponseRun",
+    "ResponseStore",
+    "RunStore",
+    "SqliteStore",
+    "StateError",
+    "StateStore",
+    "StoredResponse",
+]

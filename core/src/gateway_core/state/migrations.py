@@ -43,4 +43,55 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         )""",
         "CREATE INDEX usage_by_time ON usage (at)",
     ),
+    (
+        # Whoever removes the row of a run has ended it, and nobody else has.
+        """CREATE TABLE response_run (
+            id TEXT PRIMARY KEY REFERENCES response (id) ON DELETE CASCADE,
+            owner TEXT NOT NULL,
+            started INTEGER NOT NULL,
+            request BLOB NOT NULL
+        )""",
+        """CREATE TABLE response_pieces (
+            id TEXT PRIMARY KEY REFERENCES response (id) ON DELETE CASCADE,
+            pieces BLOB NOT NULL
+        )""",
+    ),
+    (
+        """CREATE TABLE batch (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            created REAL NOT NULL,
+            expires REAL NOT NULL,
+            cancel_initiated REAL,
+            ended REAL,
+            archived REAL,
+            deleted INTEGER NOT NULL DEFAULT 0,
+            requests INTEGER NOT NULL,
+            succeeded INTEGER NOT NULL DEFAULT 0,
+            errored INTEGER NOT NULL DEFAULT 0,
+            canceled INTEGER NOT NULL DEFAULT 0,
+            expired INTEGER NOT NULL DEFAULT 0,
+            size INTEGER NOT NULL
+        )""",
+        """CREATE TABLE batch_item (
+            number INTEGER PRIMARY KEY,
+            batch INTEGER NOT NULL REFERENCES batch (number),
+            place INTEGER NOT NULL,
+            custom_id TEXT NOT NULL,
+            model TEXT NOT NULL,
+            state TEXT NOT NULL DEFAULT 'waiting',
+            tries INTEGER NOT NULL DEFAULT 0,
+            owner TEXT
+        )""",
+        """CREATE TABLE batch_body (
+            item INTEGER PRIMARY KEY REFERENCES batch_item (number) ON DELETE CASCADE,
+            request BLOB,
+            result BLOB
+        )""",
+        "CREATE INDEX batch_open ON batch (expires) WHERE ended IS NULL",
+        "CREATE INDEX batch_item_by_place ON batch_item (batch, place)",
+        """CREATE INDEX batch_item_waiting ON batch_item (batch, tries, place, model)
+            WHERE state = 'waiting'""",
+        "CREATE INDEX batch_item_running ON batch_item (batch, owner) WHERE state = 'running'",
+    ),
 )

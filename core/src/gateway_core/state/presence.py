@@ -4,6 +4,7 @@ Work that outlives a request is marked with the process that does it. Each such 
 lock on a file of its own; the operating system drops it when the process dies, however it dies.
 """
 
+import asyncio
 import secrets
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -23,19 +24,21 @@ class Presence:
         self._folder = folder
         self._held = AsyncExitStack()
         self._announced = False
+        self._announcing = asyncio.Lock()
 
     async def announce(self) -> None:
         """Be alive to others from now on; before anything is marked with `id`.
 
         Raises `StateError` when the folder cannot be used.
         """
-        if self._announced:
-            return
-        try:
-            await self._held.enter_async_context(FileLock(self._file(self.id), timeout=0))
-        except StoreUnavailable as error:
-            raise StateError(str(error)) from error
-        self._announced = True
+        async with self._announcing:
+            if self._announced:
+                return
+            try:
+                await self._held.enter_async_context(FileLock(self._file(self.id), timeout=0))
+            except StoreUnavailable as error:
+                raise StateError(str(error)) from error
+            self._announced = True
 
     async def is_alive(self, id: str) -> bool:
         """Whether the process of this id still runs. Forgets one that does not.

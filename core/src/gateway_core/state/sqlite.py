@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from gateway_core.state.sqlite_batches import SqliteBatches
 from gateway_core.state.sqlite_file import SqliteFile
 from gateway_core.state.sqlite_responses import SqliteResponses
+from gateway_core.state.sqlite_runs import SqliteRuns
 from gateway_core.state.sqlite_usage import SqliteUsage
 
 __all__ = ["SqliteStore"]
@@ -15,6 +17,8 @@ class SqliteStore:
     def __init__(self, file: Path) -> None:
         self._file = SqliteFile(file)
         self.responses = SqliteResponses(self._file)
+        self.batches = SqliteBatches(self._file)
+        self.runs = SqliteRuns(self._file)
         self.usage = SqliteUsage(self._file)
 
     async def open(self) -> None:

@@ -35,6 +35,7 @@ add up.
 STEP_BYTES = 8_000_000
 """How much of the file is given back at once: other calls, and other processes, come in between."""
 _POLL_SECONDS = 0.02
+_INCREMENTAL = 2
 
 
 class SqliteFile:
@@ -73,7 +74,8 @@ class SqliteFile:
                     may_wait = _is_busy(error) and time.monotonic() < deadline
                     if may_wait and not self._closed.wait(_POLL_SECONDS):
                         continue
-                    self._disconnect()
+                    if not _is_busy(error):
+                        self._disconnect()
                     raise StateError(f"{self._file}: {error}") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, run)
@@ -138,8 +140,9 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 
 def _set_up(connection: sqlite3.Connection, file: Path) -> None:
+    if _pragma(connection, "auto_vacuum") != _INCREMENTAL and not _pragma(connection, "page_count"):
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # later it would wait for writers
     for pragma in (
-        "auto_vacuum = INCREMENTAL",  # of effect only while the file is empty
         "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",

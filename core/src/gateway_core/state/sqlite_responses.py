@@ -9,7 +9,7 @@ from functools import partial
 from gateway_core.state.sqlite_file import SqliteFile, transaction
 from gateway_core.state.store import StoredResponse
 
-__all__ = ["SqliteResponses"]
+__all__ = ["SqliteResponses", "insert_response"]
 
 STEP_BYTES = 8_000_000
 """How much is removed at once: other calls, and other processes, come in between."""
@@ -20,7 +20,7 @@ _SELECT = """SELECT id, previous, provider, model, created, response, input
     FROM response JOIN response_body USING (id) WHERE id = ?"""
 _TOO_MUCH = """SELECT id, size FROM (
     SELECT id, size, used, SUM(size) OVER (ORDER BY used DESC, rowid DESC) AS total FROM response
-) WHERE used < ? OR total > ?"""
+) WHERE (used < ? OR total > ?) AND id NOT IN (SELECT id FROM response_run)"""
 _STEP_ROWS = 500
 
 
@@ -32,19 +32,10 @@ class SqliteResponses:
 
     async def put(self, stored: StoredResponse) -> None:
         """See `ResponseStore`."""
-        facts = (stored.id, stored.previous, stored.provider, stored.model, stored.created)
-        size = len(stored.response) + len(stored.input)
 
         def put(connection: sqlite3.Connection) -> None:
             with transaction(connection):
-                connection.execute(
-                    "INSERT INTO response VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*facts, time.time(), size),
-                )
-                connection.execute(
-                    "INSERT INTO response_body VALUES (?, ?, ?)",
-                    (stored.id, stored.response, stored.input),
-                )
+                insert_response(connection, stored)
 
         await self._file.run(put)
 
@@ -96,6 +87,18 @@ class SqliteResponses:
             removed += await self._file.run_if_there(partial(_delete, ids), 0)
             await self._file.shrink()
         return removed
+
+
+def insert_response(connection: sqlite3.Connection, stored: StoredResponse) -> None:
+    """Put a response; to be called in a transaction."""
+    facts = (stored.id, stored.previous, stored.provider, stored.model, stored.created)
+    size = len(stored.response) + len(stored.input)
+    connection.execute(
+        "INSERT INTO response VALUES (?, ?, ?, ?, ?, ?, ?)", (*facts, time.time(), size)
+    )
+    connection.execute(
+        "INSERT INTO response_body VALUES (?, ?, ?)", (stored.id, stored.response, stored.input)
+    )
 
 
 def _find(connection: sqlite3.Connection, id: str) -> StoredResponse | None:
