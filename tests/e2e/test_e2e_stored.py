@@ -172,7 +172,7 @@ def test_a_refused_token_is_renewed_once(client: openai.OpenAI, keeper: Keeper) 
         ("POST", "/v1/responses/resp_0123/cancel", 404, "no stored response"),
         ("GET", "/v1/responses/resp_0123/input_items", 404, "no stored response"),
         ("POST", "/v1/responses/resp_scripted_up-9/cancel", 400, "nothing can be cancelled"),
-        ("GET", "/v1/responses/resp_scripted_up-9?stream=true", 400, "in one piece"),
+        ("GET", "/v1/responses/resp_scripted_up-9?stream=true", 404, "no such response"),
     ],
 )
 def test_what_cannot_be_had_is_told_in_openais_words(
@@ -203,3 +203,31 @@ def test_a_plugin_that_answers_nonsense_is_named(gateway: Gateway, keeper: Keepe
     assert answer.status_code == 500
     told = "failed in gateway_stored_response (returned list, not dict)"
     assert told in answer.json()["error"]["message"]
+
+
+def test_what_an_upstream_keeps_can_be_read_as_a_stream(
+    client: openai.OpenAI, keeper: Keeper
+) -> None:
+    message = {"type": "message", "id": "m", "role": "assistant", "status": "completed"}
+    keeper.kept["up-1"]["output"] = [{**message, "content": [{"type": "output_text", "text": "A"}]}]
+    events: list[Any] = list(client.responses.retrieve(ID, stream=True))
+    assert "".join(event.delta for event in events if event.type.endswith("text.delta")) == "A"
+    assert events[-1].response == client.responses.retrieve(ID)
+
+
+def test_the_gateway_itself_keeps_what_runs_in_the_background(
+    client: openai.OpenAI, keeper: Keeper
+) -> None:
+    """The upstream is not asked to keep it too, and may go on from what it keeps."""
+    keeper.script = [KEPT, KEPT]
+    fields: Any = {"model": "scripted-1", "background": True}
+    made = client.responses.create(input="Hello", previous_response_id=ID, **fields)
+    assert made.previous_response_id == ID
+    while (found := client.responses.retrieve(made.id)).status != "completed":
+        continue
+    assert (found.id, found.output_text) == (made.id, "Hi")
+    (request,) = keeper.requests
+    assert (request.session.previous_response_id, request.session.store) == ("up-1", False)
+    assert "background" not in request.source.body
+    with pytest.raises(openai.BadRequestError, match="kept by its provider alone"):
+        client.responses.create(input="Again", previous_response_id=made.id, **fields)

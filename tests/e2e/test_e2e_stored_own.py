@@ -438,3 +438,17 @@ def two_large_responses(home: Path, provider: ScriptedProvider) -> dict[str, str
     """Their ids by name; together they are larger than a megabyte."""
     with running_gateway(home, extra_plugins=[provider]) as gateway, gateway.openai() as client:
         return {name: create(client, name * 600_000, store=True).id for name in ("a", "b")}
+
+
+def test_tools_inside_of_a_stored_input_are_offered_again(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    provider.script = [saying("Hi"), saying("again")]
+    tool = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+    added: Any = {"type": "additional_tools", "role": "developer", "tools": [tool]}
+    first = create(client, [added, {"role": "user", "content": "Hello"}], store=True)
+    create(client, "And?", previous_response_id=first.id)
+    assert [[tool.name for tool in request.tools] for request in provider.requests] == [
+        ["look"],
+        ["look"],
+    ]

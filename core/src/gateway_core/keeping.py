@@ -12,10 +12,11 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from gateway_core.errors import Internal, InvalidRequest, NotFound
 from gateway_core.formats.responses import StreamWriter
+from gateway_core.formats.responses.read_tools import with_added_tools
 from gateway_core.formats.responses.schema import FORMAT_NAME
 from gateway_core.formats.responses.stored_items import (
     ItemPage,
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from gateway_core.provider import StoredAction
     from gateway_core.settings import StateSettings
 
-__all__ = ["Keep", "KeptResponses"]
+__all__ = ["Keep", "KeptResponses", "in_time", "insist", "not_kept"]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 PRUNE_SECONDS = 3600.0
 """How often what is too old or too much is removed."""
@@ -48,6 +51,10 @@ Keep: TypeAlias = Callable[[], Awaitable[bool]]
 """To be called when an answer was written and before its end is sent; False when that failed."""
 LONGEST_WAIT = 3.0
 """Seconds that an answer waits for the store, at its beginning and at its end."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds between tries to write what a client was told is stored."""
+MOST_LATE = 100
+"""Answers that may wait for such a try."""
 _DAY = 86_400.0
 _MEGABYTE = 1_000_000
 
@@ -62,6 +69,7 @@ class KeptResponses:
         self._max_bytes = settings.max_megabytes * _MEGABYTE
         self._put = 0
         self._much_was_put = asyncio.Event()
+        self._late: set[asyncio.Task[None]] = set()
 
     async def begin(self, turn: "Turn", writer: "base.StreamWriter") -> Keep | None:
         """How to keep the answer of a prepared turn, when it is going to be kept; the writer, which
@@ -75,7 +83,7 @@ class KeptResponses:
         if turn.continues_upstream:
             return None
         try:
-            await _in_time(self._store.open())
+            await in_time(self._store.open())
         except StateError as error:
             self._tell(error)
             return None
@@ -104,11 +112,13 @@ class KeptResponses:
             raise _incomplete(previous, turns)
         earlier = await asyncio.to_thread(_items, turns)
         messages = await asyncio.to_thread(messages_after, earlier, request.messages)
+        messages, tools = with_added_tools(messages, request.tools)
         body = {key: value for key, value in request.source.body.items() if key not in _REPLACED}
         body["input"] = [*earlier, *input_items(request.source.body.get("input"))]
         return replace(
             request,
             messages=messages,
+            tools=tools,
             session=replace(request.session, previous_response_id=None),
             source=Source(FORMAT_NAME, body),
         )
@@ -130,15 +140,11 @@ class KeptResponses:
         except StateError as error:
             raise self._failed(error) from error
         if stored is None:
-            raise NotFound(
-                f"no stored response {id!r}: only responses that were made with `store: true` can "
-                "be found again",
-                param="id",
-            )
+            raise not_kept(id)
         if action == "cancel":
             raise InvalidRequest(
-                f"the response {id!r} is complete: only one that runs in the background can be "
-                "cancelled",
+                f"Cannot cancel a synchronous response: {id!r} was not made with "
+                "`background: true`, and is complete",
                 param="id",
             )
         if action == "input_items":
@@ -170,6 +176,8 @@ class KeptResponses:
 
     async def aclose(self) -> None:
         """Close the store."""
+        for task in self._late:
+            task.cancel()
         await self._store.aclose()
 
     async def _finish(self, turn: "Turn", writer: StreamWriter) -> bool:
@@ -189,14 +197,29 @@ class KeptResponses:
             input=await asyncio.to_thread(dumps, items),
         )
         try:
-            await _in_time(self._store.responses.put(stored))
+            await in_time(self._store.responses.put(stored))
         except StateError as error:
             self._tell(error)
+            if request.stream and len(self._late) < MOST_LATE:  # its client was told that it is
+                task = asyncio.create_task(self._put_late(stored))
+                self._late.add(task)
+                task.add_done_callback(self._late.discard)
             return False
-        self._put += len(stored.response) + len(stored.input)
+        self.was_put(len(stored.response) + len(stored.input))
+        return True
+
+    async def _put_late(self, stored: StoredResponse) -> None:
+        async def put() -> None:
+            if await self._store.responses.get(stored.id) is None:
+                await self._store.responses.put(stored)
+
+        await insist(put)
+
+    def was_put(self, size: int) -> None:
+        """Prune soon, when much was put: `size` bytes more."""
+        self._put += size
         if self._put > self._max_bytes // 10:
             self._much_was_put.set()
-        return True
 
     def _is_wanted(self, request: Request) -> bool:
         if request.source.format != FORMAT_NAME or self._settings.stored_responses == "never":
@@ -219,8 +242,8 @@ class KeptResponses:
         return Internal(f"stored responses cannot be read: {error}")
 
 
-async def _in_time(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for the store, but not for long: the work goes on, whoever waits for it.
+async def in_time(work: Coroutine[Any, Any, T]) -> T:
+    """What the store gives, if that does not take long: the work goes on, whoever waits for it.
 
     Raises `StateError` when it fails, or takes too long.
     """
@@ -229,24 +252,55 @@ async def _in_time(work: Coroutine[Any, Any, None]) -> None:
     done, _ = await asyncio.wait((task,), timeout=LONGEST_WAIT)
     if not done:
         raise StateError(f"the disk takes more than {LONGEST_WAIT:g} s")
-    task.result()
+    return task.result()
 
 
-def _seen(task: asyncio.Task[None]) -> None:
+async def insist(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What the store gives at last, however often it fails before. Ends only when cancelled."""
+    wait = FIRST_PAUSE
+    while True:
+        try:
+            return await work()
+        except StateError as error:
+            log.debug("the store is asked again in %g s: %s", wait, error)
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, LONGEST_PAUSE)
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
     """Nobody may be left to be told of a failure."""
     if not task.cancelled():
         task.exception()
+
+
+def not_kept(id: str) -> NotFound:
+    """That the gateway has no such response."""
+    return NotFound(
+        f"no stored response {id!r}: only responses that were made with `store: true` can be found "
+        "again",
+        param="id",
+    )
 
 
 _REPLACED = ("input", "previous_response_id")
 
 
 def _items(turns: Sequence[StoredResponse]) -> list[JsonObject]:
-    """All items of a conversation whose latest turn comes first, in the order of their telling."""
+    """All items of a conversation whose latest turn comes first, in the order of their telling.
+
+    Raises `InvalidRequest` when one of them has not ended.
+    """
     items: list[JsonObject] = []
     for stored in reversed(turns):
+        response = loads_object(stored.response)
+        if response.get("status") in ("queued", "in_progress"):
+            raise InvalidRequest(
+                f"previous_response_id: the response {stored.id!r} is {response['status']}; wait "
+                "until it has ended",
+                param="previous_response_id",
+            )
         items += loads(stored.input)
-        items += loads_object(stored.response)["output"]
+        items += response["output"]
     return items
 
 
@@ -255,6 +309,8 @@ def _incomplete(previous: str, turns: Sequence[StoredResponse]) -> InvalidReques
         why = f"the conversation has more than {LONGEST_CONVERSATION} responses"
     elif sum(len(stored.response) + len(stored.input) for stored in turns) > LARGEST_CONVERSATION:
         why = f"the conversation has more than {LARGEST_CONVERSATION} bytes"
+    elif unpack_id(turns[-1].previous or ""):
+        why = f"the response {turns[-1].previous!r} before it is kept by its provider alone"
     else:
         why = f"the response {turns[-1].previous!r} before it was deleted or has grown too old"
     return InvalidRequest(

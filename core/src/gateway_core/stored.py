@@ -86,7 +86,7 @@ class StoredResponses:
         """
         found = unpack_id(id)
         if found is None:
-            return await self._runtime.responses.act(action, id, query)
+            return await self._runtime.background.act(action, id, query)
         relay = self._runtime.plugins.providers.get(found.provider)
         if relay is None or not relay.keeps_responses:
             raise NotFound(

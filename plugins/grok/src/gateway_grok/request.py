@@ -247,10 +247,6 @@ def _tell_dropped(request: Request, state: CallState, notices: list[Notice]) -> 
     if session.store is True and not state.stored:
         said = 'the proxy of Grok keeps no responses ([providers.grok] rail = "proxy")'
         notices.append(Notice("not_stored", said))
-    if request.source.format == "responses" and request.source.body.get("background") is True:
-        notices.append(
-            Notice("ignored_background", "xAI runs nothing in the background: wait for the answer")
-        )
 
 
 def _session(request: Request, model: GrokModel) -> str:

@@ -173,7 +173,7 @@ def echo_of(request: Request) -> JsonObject:
     body = request.source.body if request.source.format == FORMAT_NAME else {}
     session = request.session
     return {
-        "background": False,
+        "background": body.get("background") is True,
         "instructions": None,
         "max_output_tokens": request.sampling.max_output_tokens,
         "metadata": session.metadata or {},
