@@ -116,3 +116,32 @@ def test_a_second_run_brings_the_history(codex: CodexCLI, lab: Lab) -> None:
         codex.answer(codex.ask(gateway, "the first prompt"))
         run = codex.ask(gateway, "the second prompt", "resume", "--last")
     assert codex.answer(run) == "Two."
+
+
+def test_a_task_over_one_websocket_connection(
+    codex: CodexCLI, lab: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Warm-up and turns come over the same connection, each with only what is new."""
+    script = """\
+tool: exec_command {"cmd": "echo hello > out.txt && cat out.txt"}
+---
+text: It says hello.
+"""
+    over_websocket = ("-c", "model_providers.gateway.supports_websockets=true")
+    with caplog.at_level("INFO", "gateway_core.request"), lab.gateway(script) as gateway:
+        run = codex.ask(gateway, "Write and read", *over_websocket)
+
+    assert codex.answer(run) == "It says hello."
+    assert (lab.work / "out.txt").read_text() == "hello\n"
+    [result] = lab.requests()[-1]["results"]
+    assert "hello" in result["text"]
+    ids = [record.__dict__["fields"]["id"] for record in caplog.records if record.msg]
+    assert [id.partition("_")[2].partition("_")[2] for id in ids] == ["", "2", "3"]
+
+
+def test_without_a_websocket_it_falls_back_at_once(codex: CodexCLI, lab: Lab) -> None:
+    over_websocket = ("-c", "model_providers.gateway.supports_websockets=true")
+    with lab.gateway("text: By POST.", server__websocket=False) as gateway:
+        run = codex.ask(gateway, "Say hello", *over_websocket)
+    assert codex.answer(run) == "By POST."
+    assert not any(line["type"] == "error" for line in run.lines)

@@ -118,7 +118,7 @@ def test_signs_of_life_need_no_key(stranger: httpx.Client, method: str, path: st
 @pytest.mark.parametrize(
     ("path", "dialect"),
     [
-        ("/v1/messages/batches", ANTHROPIC),
+        ("/v1/messages/nothing", ANTHROPIC),
         ("/v1/nothing", CHAT),
         ("/v1/v1/chat/completions", CHAT),
         ("/v1/responses/resp_1", RESPONSES),
@@ -135,18 +135,6 @@ def test_a_wrong_method_is_refused(http: httpx.Client, dialect: Dialect) -> None
     response = http.delete(dialect.path)
     assert response.status_code == 405
     assert "DELETE" in dialect.error(response.content)["message"]
-
-
-def test_codex_is_told_at_once_that_there_is_no_websocket(http: httpx.Client) -> None:
-    upgrade = {
-        "connection": "upgrade",
-        "upgrade": "websocket",
-        "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        "sec-websocket-version": "13",
-    }
-    response = http.get("/v1/responses", headers=upgrade)
-    assert response.status_code == 426
-    assert RESPONSES.error(response.content)["message"]
 
 
 @pytest.mark.parametrize(

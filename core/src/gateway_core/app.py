@@ -12,9 +12,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway_core.background_http import Background
+from gateway_core.batches.endpoints import batch_routes
 from gateway_core.endpoint import Generate, id_headers, known_error, send_error
 from gateway_core.errands import JsonEndpoint, compact_conversation, token_counting
 from gateway_core.errors import (
@@ -22,17 +24,17 @@ from gateway_core.errors import (
     InvalidRequest,
     ModelNotFound,
     NotFound,
-    Unsupported,
 )
 from gateway_core.formats import anthropic, chat, models, responses
 from gateway_core.formats.base import ClientFormat
 from gateway_core.json import JsonObject, dumps
 from gateway_core.local_auth import LocalGuard, headers_of
-from gateway_core.painting import generate_images
+from gateway_core.painting import edit_images, generate_images, read_edit_body
 from gateway_core.provider import StoredAction
 from gateway_core.runtime import Runtime
 from gateway_core.status import gather_status, refresh_facts, refresh_logins, status_facts
 from gateway_core.stored import StoredResponses
+from gateway_core.websocket import ResponsesSocket, as_handshake_refusal
 
 __all__ = ["create_app"]
 
@@ -41,6 +43,7 @@ def create_app(runtime: Runtime, *, key: str | None) -> ASGIApp:
     """The ASGI application. `key` is the local API key; None asks clients for none."""
     server = runtime.settings.server
     serve = partial(JsonEndpoint, runtime)
+    background = Background(runtime)
     count_messages = token_counting(anthropic.read_count_request, anthropic.count_body)
     count_input = token_counting(responses.read_count_request, responses.count_body)
     routes = [
@@ -49,16 +52,21 @@ def create_app(runtime: Runtime, *, key: str | None) -> ASGIApp:
         Route("/api/hello", _hello, methods=["GET", "HEAD"]),
         Route("/v1/messages", Generate(runtime, anthropic.FORMAT), methods=["POST"]),
         _post("/v1/messages/count_tokens", serve(anthropic.FORMAT, count_messages)),
+        *batch_routes(runtime),
         Route("/v1/chat/completions", Generate(runtime, chat.FORMAT), methods=["POST"]),
-        Route("/v1/responses", Generate(runtime, responses.FORMAT), methods=["POST"]),
-        Route("/v1/responses", _no_websocket, methods=["GET"]),
+        Route("/v1/responses", Generate(runtime, responses.FORMAT, background), methods=["POST"]),
+        WebSocketRoute("/v1/responses", ResponsesSocket(runtime)),
         _post("/v1/responses/compact", serve(responses.FORMAT, compact_conversation)),
         _post("/v1/responses/input_tokens", serve(responses.FORMAT, count_input)),
-        Route("/v1/responses/{id}", _stored(runtime, "retrieve"), methods=["GET"]),
+        Route("/v1/responses/{id}", _retrieve(runtime, background), methods=["GET"]),
         Route("/v1/responses/{id}", _stored(runtime, "delete"), methods=["DELETE"]),
         Route("/v1/responses/{id}/cancel", _stored(runtime, "cancel"), methods=["POST"]),
         Route("/v1/responses/{id}/input_items", _stored(runtime, "input_items"), methods=["GET"]),
         _post("/v1/images/generations", serve(chat.FORMAT, generate_images, name="images")),
+        _post(
+            "/v1/images/edits",
+            serve(chat.FORMAT, edit_images, name="images", read_body=read_edit_body),
+        ),
         Route("/v1/status", _status(runtime), methods=["GET"]),
         Route("/v1/auth/refresh", _refresh(runtime), methods=["POST"]),
         Route("/v1/models", _models(runtime), methods=["GET"]),
@@ -83,7 +91,7 @@ def _post(path: str, endpoint: JsonEndpoint) -> Route:
 
 def _with_request_id(app: ASGIApp) -> ASGIApp:
     async def numbered(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] != "lifespan":
             scope["gateway.request_id"] = f"req_{secrets.token_hex(12)}"
         await app(scope, receive, send)
 
@@ -99,6 +107,9 @@ def _dialect(path: str, headers: Mapping[str, str]) -> ClientFormat:
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: GatewayError) -> None:
     id = scope["gateway.request_id"]
+    if scope["type"] == "websocket":
+        await receive()  # websocket.connect
+        send = as_handshake_refusal(send)
     await send_error(send, _dialect(scope["path"], headers_of(scope)), known_error(error, id), id)
 
 
@@ -130,15 +141,6 @@ async def _hello(request: HttpRequest) -> HttpResponse:
 
 async def _healthy(request: HttpRequest) -> HttpResponse:
     return _json(request, {"status": "ok"})
-
-
-async def _no_websocket(request: HttpRequest) -> HttpResponse:
-    """Codex falls back to HTTP at once on 426, and only after seven tries on anything else."""
-    if request.headers.get("upgrade", "").lower() != "websocket":
-        raise HTTPException(405, headers={"allow": "POST"})
-    error = InvalidRequest("Responses over WebSocket is not served here; use POST")
-    body = responses.FORMAT.error_body(error, request.scope["gateway.request_id"])
-    return _json(request, body, 426)
 
 
 _Endpoint = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -179,12 +181,24 @@ def _stored(runtime: Runtime, action: StoredAction) -> _Endpoint:
     responses_kept = StoredResponses(runtime)
 
     async def act_on_response(request: HttpRequest) -> HttpResponse:
-        if request.query_params.get("stream", "").lower() == "true":
-            raise Unsupported("stream: a stored response comes in one piece", param="stream")
         id: str = request.path_params["id"]
         return _json(request, await responses_kept.act(action, id, request.query_params))
 
     return act_on_response
+
+
+def _retrieve(runtime: Runtime, background: Background) -> _Endpoint:
+    """`GET /v1/responses/{id}`: the object, or its events with `?stream=true`."""
+    retrieve_whole = _stored(runtime, "retrieve")
+
+    async def retrieve(request: HttpRequest) -> HttpResponse:
+        if request.query_params.get("stream", "").lower() != "true":
+            return await retrieve_whole(request)
+        id: str = request.path_params["id"]
+        numbered: str = request.scope["gateway.request_id"]
+        return await background.stream(id, request.query_params, numbered)
+
+    return retrieve
 
 
 def _status(runtime: Runtime) -> _Endpoint:

@@ -21,6 +21,7 @@ from gateway_core.formats.base import ClientFormat, StreamWriter
 from gateway_core.json import JsonObject, dumps, loads
 
 if TYPE_CHECKING:
+    from gateway_core.background_http import Background
     from gateway_core.runtime import Runtime
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "client_watched",
     "id_headers",
     "known_error",
+    "read_bytes",
     "read_json",
     "send_error",
     "send_json",
@@ -50,11 +52,14 @@ _PERMANENT = frozenset(
 
 
 class Generate:
-    """Answers `POST` requests of one format with one turn each."""
+    """Answers `POST` requests of one format with one turn each, or leaves them to `background`."""
 
-    def __init__(self, runtime: "Runtime", format: ClientFormat) -> None:
+    def __init__(
+        self, runtime: "Runtime", format: ClientFormat, background: "Background | None" = None
+    ) -> None:
         self._runtime = runtime
         self._format = format
+        self._background = background
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -63,8 +68,12 @@ class Generate:
         try:
             body = await read_json(receive, headers, self._runtime.settings.server.max_body_bytes)
             request = self._format.read_request(body, headers)
+            later = self._background is not None and self._background.wants(request)
         except Exception as error:
             await send_error(send, self._format, known_error(error, id), id)
+            return
+        if later and self._background is not None:
+            await self._background.create(request, scope, receive, send)
             return
         turn = Turn(self._runtime, request, id)
         answer = _Answer(send, self._format, turn)
@@ -261,12 +270,23 @@ async def read_json(receive: Receive, headers: Mapping[str, str], limit: int) ->
 
     Raises `TooLarge` over `limit` bytes, `InvalidRequest` when it is not one JSON object.
     """
+    try:
+        value = loads(await read_bytes(receive, headers, limit))
+    except ValueError as error:
+        raise InvalidRequest(f"the request body is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidRequest("the request body must be a JSON object")
+    return value
+
+
+async def read_bytes(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
+    """The request's whole body. Raises `TooLarge` over `limit` bytes, `InvalidRequest`."""
     too_large = TooLarge(f"the request body is larger than {limit} bytes ([server] max_body_bytes)")
     if int(headers.get("content-length") or 0) > limit:
         raise too_large
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
-        raise InvalidRequest(f"content-encoding {encoding!r} is not understood; send plain JSON")
+        raise InvalidRequest(f"content-encoding {encoding!r} is not understood; send it plain")
     pieces = []
     size = 0
     message: Message = {"more_body": True}
@@ -278,13 +298,7 @@ async def read_json(receive: Receive, headers: Mapping[str, str], limit: int) ->
         size += len(pieces[-1])
         if size > limit:
             raise too_large
-    try:
-        value = loads(b"".join(pieces))
-    except ValueError as error:
-        raise InvalidRequest(f"the request body is not valid JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidRequest("the request body must be a JSON object")
-    return value
+    return b"".join(pieces)
 
 
 async def send_json(send: Send, status: int, value: JsonObject, headers: _Headers) -> None:

@@ -99,6 +99,18 @@ class Turn:
         return self._record.notices
 
     @property
+    def recalled(self) -> Request:
+        """The request with the conversation in it that it goes on from, as far as that is kept
+        here.
+        """
+        return self._recalled
+
+    @property
+    def answered(self) -> bool:
+        """Whether a part of the answer has come."""
+        return self._answered
+
+    @property
     def continues_upstream(self) -> bool:
         """Whether a prepared turn goes on from a response that its provider stores."""
         return self._asked.session.previous_response_id is not None

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from gateway_core.background import BackgroundResponses
+from gateway_core.batches import BatchWorker, MessageBatches
 from gateway_core.catalogue import Catalogue
 from gateway_core.credentials import open_store
 from gateway_core.credentials.deferred import DeferredStore
@@ -23,7 +25,7 @@ from gateway_core.plugins import PluginSet
 from gateway_core.recording import hide
 from gateway_core.routing import Router
 from gateway_core.settings import Settings, SettingsError
-from gateway_core.state import SqliteStore
+from gateway_core.state import Presence, SqliteStore
 
 __all__ = ["LOOK_SECONDS", "STATE_FILE", "Runtime"]
 
@@ -40,7 +42,9 @@ class Runtime:
     """Everything a server or a command needs, wired together.
 
     extra_plugins: plugin objects besides the installed ones. only_provider: serve this one alone.
-    store: where credentials are; by default as the settings say.
+    store: where credentials are; by default as the settings say. takes_over: whether message
+    batches, and the work that dead gateways have left, are done here, as a server does; a command
+    ends too soon for it.
     """
 
     def __init__(
@@ -50,8 +54,10 @@ class Runtime:
         only_provider: str | None = None,
         extra_plugins: Sequence[object] = (),
         store: CredentialStore | None = None,
+        takes_over: bool = False,
     ) -> None:
         self.settings = settings
+        self.takes_over = takes_over
         self.plugins = PluginSet(settings, extra_plugins)
         if only_provider is not None:
             self._keep_only(only_provider)
@@ -63,14 +69,18 @@ class Runtime:
             self.store, self._refresh_credential, settings.paths.state / "locks"
         )
         state = SqliteStore(settings.paths.state / STATE_FILE)
+        self.presence = Presence(settings.paths.state / "alive")
         self.usage = UsageLedger(state, settings.state.usage_days)
         self.responses = KeptResponses(state, settings.state)
+        self.batches = MessageBatches(state, settings.batches)
         relays = self.plugins.providers
         self.catalogue = Catalogue(relays, self.transports, settings.paths.cache)
         self.router = Router(settings.routing, relays, self.catalogue, self.is_ready)
         self._ready: set[str] = {id for id, relay in relays.items() if not relay.info.needs_login}
         self._logged_in: set[str] = set()
         self._background: list[asyncio.Task[None]] = []
+        self.background = BackgroundResponses(self, state)
+        self._batch_worker = BatchWorker(self)
 
     async def __aenter__(self) -> Self:
         await self._look_for_logins()
@@ -79,7 +89,10 @@ class Runtime:
             asyncio.create_task(self._keep_models_fresh()),
             asyncio.create_task(self.responses.prune_now_and_then()),
             asyncio.create_task(self.usage.keep_writing()),
+            asyncio.create_task(self.background.keep_watch()),
         ]
+        if self.takes_over:
+            self._batch_worker.start()
         return self
 
     async def __aexit__(
@@ -88,11 +101,14 @@ class Runtime:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self._batch_worker.aclose()
+        await self.background.aclose()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.usage.write()
         await self.responses.aclose()
+        await self.presence.aclose()
         await self.credentials.aclose()
         await self.transports.aclose()
         await asyncio.to_thread(self.plugins.health.flush)

@@ -30,6 +30,7 @@ from gateway_core.settings_file import SettingsError, TomlFile
 from gateway_core.settings_layers import Gathered, Origin, explain_invalid, gather
 
 __all__ = [
+    "BatchSettings",
     "CredentialSettings",
     "LogSettings",
     "Origin",
@@ -100,6 +101,10 @@ class ServerSettings(_Table):
     )
     first_event_wait: Annotated[float, Field(ge=0, le=60)] = Field(
         default=5.0, description="how long response headers wait for the first upstream event"
+    )
+
+    websocket: bool = Field(
+        default=True, description="whether the Responses API is also served over WebSocket"
     )
 
     def addresses(self) -> list[Address]:
@@ -176,8 +181,28 @@ class StateSettings(_Table):
     max_megabytes: int = Field(
         default=200, ge=1, le=1_000_000, description="room for all of them, in 10^6 bytes"
     )
+    max_background: int = Field(
+        default=10, ge=1, le=1000, description="background responses that run at once; more wait"
+    )
     usage_days: float = Field(
         default=90.0, ge=0, le=36_500, description="days that the usage ledger goes back; 0: none"
+    )
+
+
+class BatchSettings(_Table):
+    """`[batches]`: message batches, which run while the gateway serves."""
+
+    at_once: int = Field(
+        default=4, ge=1, le=100, description="requests of batches that run at the same time"
+    )
+    expire_hours: float = Field(
+        default=24.0, gt=0, le=8760, description="hours after which nothing of a batch begins"
+    )
+    keep_days: float = Field(
+        default=29.0, gt=0, le=36_500, description="days that results are kept, from creation"
+    )
+    max_megabytes: int = Field(
+        default=500, ge=1, le=1_000_000, description="room for all of them, in 10^6 bytes"
     )
 
 
@@ -194,6 +219,7 @@ class Tables(_Table):
     )
     log: LogSettings = LogSettings()
     state: StateSettings = StateSettings()
+    batches: BatchSettings = BatchSettings()
 
 
 class Settings(Tables):

@@ -69,7 +69,7 @@ async def _serve(
     addresses: Sequence[Address],
     sockets: list[socket.socket],
 ) -> None:
-    runtime = Runtime(settings, only_provider=provider)
+    runtime = Runtime(settings, only_provider=provider, takes_over=True)
     if provider is not None:
         find_provider(provider, runtime.plugins.providers)
     broken = [report for report in runtime.plugins.reports if report.state == "broken"]
@@ -93,7 +93,12 @@ async def _serve(
             click.echo(banner(runtime, addresses, key, unknown))
             settle()
 
-        await Server(create_app(runtime, key=key), on_ready=tell).serve(sockets)
+        server = Server(
+            create_app(runtime, key=key),
+            on_ready=tell,
+            largest_message=settings.server.max_body_bytes,
+        )
+        await server.serve(sockets)
 
 
 def banner(

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import uvicorn
 
@@ -32,6 +32,7 @@ _BACKLOG = 2048
 _GRACE_SECONDS = 2
 _KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that they close first
 _PROBE_SECONDS = 1.0
+_LARGEST_MESSAGE = 64 * 1024 * 1024
 _KEPT_BYTES = 16 * 1024 * 1024
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h has them
 
@@ -70,7 +71,8 @@ class Server(uvicorn.Server):
     """uvicorn with our choices: quiet, no server header, and a signal that only ends it.
 
     on_ready: awaited once every socket accepts connections. signals: whether Ctrl-C and SIGTERM
-    stop it; they do so once, and a second Ctrl-C leaves open answers alone.
+    stop it; they do so once, and a second Ctrl-C leaves open answers alone. largest_message: of a
+    WebSocket client, in bytes.
     """
 
     def __init__(
@@ -79,13 +81,15 @@ class Server(uvicorn.Server):
         *,
         on_ready: Callable[[], Awaitable[None]] | None = None,
         signals: bool = True,
+        largest_message: int = _LARGEST_MESSAGE,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 interface="asgi3",
                 lifespan="off",
-                ws="none",
+                ws=_websocket_protocol,  # type: ignore[arg-type]  # what uvicorn calls, class or not
+                ws_max_size=largest_message,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -120,6 +124,13 @@ class Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _websocket_protocol(**arguments: Any) -> asyncio.Protocol:
+    """The WebSocket side of a connection; imported with the first one, as few clients use it."""
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+    return WebSocketsSansIOProtocol(**arguments)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -110,7 +110,7 @@ def running_gateway(
     """
     flags: dict[str, object] = {"plugins.enabled": "none-installed", **(settings or {})}
     loaded = load_settings(flags, {"GATEWAY_HOME": str(home)})
-    runtime = Runtime(loaded, extra_plugins=extra_plugins, store=store)
+    runtime = Runtime(loaded, extra_plugins=extra_plugins, store=store, takes_over=True)
     if broken := runtime.plugins.broken:
         raise AssertionError(f"a plugin of the test is broken: {broken[0].reason}")
     listener = listen(parse_address("127.0.0.1:0"))
@@ -124,7 +124,12 @@ def running_gateway(
 
     async def serve() -> None:
         async with runtime:
-            server = Server(create_app(runtime, key=KEY), on_ready=tell, signals=False)
+            server = Server(
+                create_app(runtime, key=KEY),
+                on_ready=tell,
+                signals=False,
+                largest_message=loaded.server.max_body_bytes,
+            )
             server.config.timeout_graceful_shutdown = grace
             servers.append(server)
             await server.serve([listener])
