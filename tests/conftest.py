@@ -1,5 +1,6 @@
 """Settings of the whole suite."""
 
+import gc
 import os
 import ssl
 from collections.abc import AsyncIterator
@@ -14,6 +15,9 @@ settings.register_profile("local", deadline=None, max_examples=25)
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+# Ten thousand tests are collected, and none of them is garbage.
+gc.disable()
+
 # Nobody is asked over TLS, and to read the system's certificates takes 30 ms for each client.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
@@ -23,6 +27,12 @@ def pytest_xdist_auto_num_workers() -> int:
     """Half as many workers again as cores: many tests wait for a server or a client program."""
     cores = os.cpu_count() or 1
     return cores + cores // 2
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: look for garbage among the rest only."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
