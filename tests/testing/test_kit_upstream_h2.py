@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from gateway_core.testing.upstream import chunks, hang_up, json_answer, reset_after
-from gateway_core.testing.upstream_h2 import H2Request, H2Upstream, running_h2_upstream
+from gateway_core.testing.upstream_h2 import (
+    H2Request,
+    H2Upstream,
+    running_h2_upstream,
+    serve_h2,
+)
 
 pytest.importorskip("h2")
 
@@ -131,3 +136,49 @@ async def test_a_duplex_answer_follows_what_the_client_sends() -> None:
         rest = await client.until(lambda event: kind(event) == "StreamEnded")
     assert body_of(first) + body_of(rest) == b"ONE TWO"
     assert "TrailersReceived" in map(kind, rest)
+
+
+async def test_the_end_of_a_body_is_told_and_how_a_client_left() -> None:
+    async def listen(request: H2Request) -> None:
+        await request.head()
+        assert await request.next_data() == b"all"
+        assert await request.next_data() == b""
+        await request.left.wait()
+
+    async with running_h2_upstream(listen, duplex=True) as upstream, client_of(upstream) as client:
+        stream = await client.ask(b"all")
+        await client.until(lambda event: kind(event) == "ResponseReceived")
+        client.h2.reset_stream(stream, 8)
+        await client.flush()
+        await upstream.requests[0].left.wait()
+        assert upstream.requests[0].reset_code == 8
+
+
+async def test_a_server_resets_with_any_code_or_goes_away() -> None:
+    async def refuse(request: H2Request) -> None:
+        await request.reset(7)
+
+    async def leave(request: H2Request) -> None:
+        await request.go_away(11)
+
+    async with running_h2_upstream(refuse, leave) as upstream, client_of(upstream) as client:
+        await client.ask(b"Hello")
+        events = await client.until(lambda event: kind(event) == "StreamReset")
+        assert [event.error_code for event in events if kind(event) == "StreamReset"] == [7]
+        await client.ask(b"Hello")
+        events = await client.until(lambda event: kind(event) == "ConnectionTerminated")
+        assert (events[-1].error_code, events[-1].last_stream_id) == (11, 0)
+
+
+async def test_a_server_that_speaks_something_else_too_hands_over_what_it_read() -> None:
+    upstream = H2Upstream(chunks(b"whole"))
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await serve_h2(upstream, reader, writer, await reader.readexactly(3))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    upstream.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, client_of(upstream) as client:
+        await client.ask(b"Hello")
+        events = await client.until(lambda event: kind(event) == "StreamEnded")
+        assert body_of(events) == b"whole"

@@ -12,7 +12,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, TypeAlias
 
-__all__ = ["H2Answer", "H2Request", "H2Upstream", "running_h2_upstream"]
+__all__ = ["H2Answer", "H2Request", "H2Upstream", "running_h2_upstream", "serve_h2"]
 
 _READ_BYTES = 65_536
 
@@ -21,7 +21,7 @@ class H2Request:
     """One stream: what came on it, and the answer being given. Header names are lower case.
 
     body: what came so far. complete: set when nothing more will come. left: set when the client
-    resets the stream or closes the connection.
+    resets the stream or closes the connection; reset_code: the HTTP/2 error code of its reset.
     """
 
     def __init__(self, connection: "_Connection", stream: int, headers: dict[str, str]) -> None:
@@ -30,6 +30,7 @@ class H2Request:
         self.body = b""
         self.complete = asyncio.Event()
         self.left = asyncio.Event()
+        self.reset_code: int | None = None
         self.done = asyncio.Event()
         self.window = asyncio.Event()
         self._arrived: asyncio.Queue[bytes] = asyncio.Queue()
@@ -38,11 +39,21 @@ class H2Request:
 
     def arrive(self, data: bytes) -> None:
         """Take in more of the body."""
-        self.body += data
-        self._arrived.put_nowait(data)
+        if data:
+            self.body += data
+            self._arrived.put_nowait(data)
+
+    def stop(self, reset_code: int | None = None, *, complete: bool = False) -> None:
+        """Take in that nothing more will come: it is complete, or the client left."""
+        if complete:
+            self.complete.set()
+        else:
+            self.reset_code = self.reset_code if self.left.is_set() else reset_code
+            self.left.set()
+        self._arrived.put_nowait(b"")
 
     async def next_data(self) -> bytes:
-        """The next piece of the body, for protocols that talk both ways."""
+        """The next piece of the body, for protocols that talk both ways; nothing at its end."""
         return await self._arrived.get()
 
     async def head(self, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
@@ -73,10 +84,15 @@ class H2Request:
             await self._connection.tell(lambda h2: h2.end_stream(self._stream))
         self.done.set()
 
-    async def reset(self) -> None:
-        """Reset the stream with an internal error; the connection goes on."""
-        await self._connection.tell(lambda h2: h2.reset_stream(self._stream, error_code=2))
+    async def reset(self, code: int = 2) -> None:
+        """Reset the stream (code 2 is an internal error); the connection goes on."""
+        await self._connection.tell(lambda h2: h2.reset_stream(self._stream, error_code=code))
         self.done.set()
+
+    async def go_away(self, code: int = 0, last_stream: int = 0) -> None:
+        """Take no more streams, and leave alone those after `last_stream`; then hang up."""
+        await self._connection.tell(lambda h2: h2.close_connection(code, None, last_stream))
+        await self.cut()
 
     async def cut(self) -> None:
         """Close the connection without completing the answer."""
@@ -138,18 +154,20 @@ class _Connection:
         self._requests: dict[int, H2Request] = {}
         self._answering: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
-        """Serve until the client leaves."""
+    async def run(self, begun: bytes = b"") -> None:
+        """Serve until the client leaves. begun: what was read already."""
         await self.tell(lambda h2: h2.initiate_connection())
         try:
             with suppress(ConnectionError):
-                while data := await self._reader.read(_READ_BYTES):
+                data = begun or await self._reader.read(_READ_BYTES)
+                while data:
                     for event in self.h2.receive_data(data):
                         self._take(event)
                     await self._flush()
+                    data = await self._reader.read(_READ_BYTES)
         finally:
             for request in self._requests.values():
-                request.left.set()
+                request.stop()
                 request.window.set()
             for task in self._answering:
                 task.cancel()
@@ -183,11 +201,24 @@ class _Connection:
             self.h2.acknowledge_received_data(event.flow_controlled_length, stream)
             self._requests[stream].arrive(event.data)
         elif isinstance(event, events.StreamEnded):
-            self._requests[stream].complete.set()
+            self._requests[stream].stop(complete=True)
         elif isinstance(event, events.StreamReset):
-            self._requests[stream].left.set()
+            self._requests[stream].stop(event.error_code)
         for request in self._requests.values():
             request.window.set()
+
+
+async def serve_h2(
+    upstream: H2Upstream,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    begun: bytes = b"",
+) -> None:
+    """Serve one connection to its end, for a server that also speaks something else.
+
+    begun: what it read to find that out.
+    """
+    await _Connection(upstream, reader, writer).run(begun)
 
 
 @asynccontextmanager
@@ -201,8 +232,8 @@ async def running_h2_upstream(
     connections: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = _Connection(upstream, reader, writer)
-        task = asyncio.get_running_loop().create_task(connection.run())
+        serving = serve_h2(upstream, reader, writer)
+        task = asyncio.get_running_loop().create_task(serving)
         connections.add(task)
         task.add_done_callback(connections.discard)
 
