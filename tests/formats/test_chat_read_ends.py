@@ -113,6 +113,16 @@ class TestFailures:
     def test_garbage(self, garbage: bytes) -> None:
         assert isinstance(error(b"data: %b\n\n" % garbage), UpstreamProtocol)
 
+    @pytest.mark.parametrize("ending", [b"", b"\n", b"\n\n"])
+    def test_an_error_instead_of_a_stream(self, ending: bytes) -> None:
+        body = b'{\n  "error": {"message": "slow down", "type": "rate_limit_error", "code": 429}\n}'
+        failure = error(body + ending)
+        assert isinstance(failure, RateLimited)
+        assert failure.message == "slow down"
+
+    def test_other_json_instead_of_a_stream(self) -> None:
+        assert isinstance(error(b'{"choices": []}'), UpstreamProtocol)
+
     def test_an_endless_event(self) -> None:
         reader = StreamReader("vendor")
         last: list[Event] = []

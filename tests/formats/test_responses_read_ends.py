@@ -192,6 +192,21 @@ def test_the_last_event_may_lack_its_blank_line() -> None:
     assert isinstance(decode([stream])[-1], End)
 
 
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\n\n"])
+def test_an_error_instead_of_a_stream(ending: bytes) -> None:
+    body = dumps({"error": {"message": "too long", "code": "context_length_exceeded"}})
+    last = decode_everywhere(body + ending)[-1]
+    assert isinstance(last, Fail)
+    assert isinstance(last.error, ContextOverflow)
+    assert last.error.message == "too long"
+
+
+def test_other_json_instead_of_a_stream() -> None:
+    last = decode([b'{"id": "resp_1"}'])[-1]
+    assert isinstance(last, Fail)
+    assert isinstance(last.error, UpstreamProtocol)
+
+
 def test_the_end_may_lack_its_blank_line_and_be_garbage() -> None:
     last = decode([sse(created()) + b'event: response.completed\ndata: {"type'])[-1]
     assert isinstance(last, Fail)

@@ -1,8 +1,9 @@
 """HTTP to upstreams behind one seam: a `Transport` for each provider and account.
 
-Answers are streamed by aiohttp, which hands on everything that has arrived in one read and costs a
-fraction of httpx for it (docs/decisions/2026-11-21-upstream-transport.md has the figures). Plugins
-see httpx, for login, refresh, models and account. Both libraries are imported on first use.
+Answers are streamed by a client of our own (`http1`, `http_connections`), which hands on all that
+has arrived in one read and costs a fraction of httpx for it: the figures are in
+docs/decisions/2026-11-21-own-http-client.md. Plugins see httpx, imported on first use, for login,
+refresh, models and account, and plain connections for protocols that are not HTTP/1.1.
 
 What holds for both: redirects are not followed, so a credential goes only where the call says;
 cookies are neither kept nor sent; TLS is verified as httpx does it; proxies come from the
@@ -10,25 +11,21 @@ environment, except for loopback. Idle and total timeouts of a stream are not kn
 """
 
 import asyncio
-import ipaddress
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
+import functools
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from gateway_core.errors import (
-    GatewayError,
-    Internal,
-    UpstreamFailed,
-)
+from gateway_core.errors import Internal, UpstreamFailed
+from gateway_core.http1 import AnswerReader, MalformedAnswer, UnfitRequest, request_head
+from gateway_core.http_connections import HTTPConnection, Pool
 from gateway_core.http_errors import failure_of
+from gateway_core.network import Network, Place, Proxy, place_of, unsupported_proxy
 from gateway_core.provider import UpstreamCall, UpstreamStream
 
 if TYPE_CHECKING:
-    import ssl
-
-    import aiohttp
     import httpx
 
 __all__ = [
@@ -38,11 +35,16 @@ __all__ = [
     "read_body",
 ]
 
+log = logging.getLogger(__name__)
+
+P = TypeVar("P", bound=asyncio.Protocol)
+
 USER_AGENT = "gateway-core"
 PLAIN_SECONDS = 60.0  # each phase of a plugin's own httpx call
 KEEP_ALIVE_SECONDS = 60.0
 DRAIN_SECONDS = 1.0
-_BYTES_AT_ONCE = 1 << 20
+CLOSING_SECONDS = 5.0  # for everything that is to be done when a transport is closed
+ALPN = ("http/1.1",)
 
 
 class Timeouts(Protocol):
@@ -61,7 +63,7 @@ class Transports:
     """
 
     def __init__(self, timeouts: Timeouts) -> None:
-        self._network = _Network(timeouts.connect)
+        self._network = Network(timeouts.connect)
         self._transports: dict[tuple[str, str | None], Transport] = {}
 
     def get(self, provider: str, account: str | None = None) -> "Transport":
@@ -72,33 +74,32 @@ class Transports:
             transport = self._transports[key] = Transport(self._network)
         return transport
 
-    @staticmethod
-    def warm_up() -> None:
-        """Import what the first stream needs (a tenth of a second); a worker thread may do it."""
-        import aiohttp  # noqa: F401  # for its time, not its names
+    def warm_up(self) -> None:
+        """Read the certificates that the first stream needs; a worker thread may do it."""
+        self._network.tls(ALPN)
 
     async def aclose(self) -> None:
         """Close every connection. The next `get` starts afresh."""
         transports = list(self._transports.values())
         self._transports.clear()
-        for transport in transports:
-            await transport.aclose()
+        await asyncio.gather(*(transport.aclose() for transport in transports))
 
 
 class Transport:
     """Connections to the upstream of one provider and account."""
 
-    def __init__(self, network: "_Network") -> None:
+    def __init__(self, network: Network) -> None:
         self._network = network
         self._http: httpx.AsyncClient | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._pool = Pool(KEEP_ALIVE_SECONDS)
         self._draining: set[asyncio.Task[None]] = set()
+        self._at_close: dict[object, Callable[[], Awaitable[None]]] = {}
 
     @property
     def http(self) -> "httpx.AsyncClient":
         """What plugins use for everything that is no stream; made on first use."""
         if self._http is None or self._http.is_closed:
-            self._http = self._network.http_client()
+            self._http = _http_client(self._network)
         return self._http
 
     @asynccontextmanager
@@ -111,122 +112,119 @@ class Transport:
         to be dead before anything came back is replaced silently. Leaving with an exception
         (cancellation too) closes the connection at once.
         """
-        url = urlsplit(call.url)
-        place = url.netloc.rpartition("@")[2] or "the upstream"
+        target = _target_of(call.url)
+        connection, answer = await self._ask(call, target)
         try:
-            response = await self._request(call, url.scheme, url.hostname or "")
-        except GatewayError:
-            raise
-        except Exception as error:
-            raise failure_of(error, place, self._network.connect_timeout) from error
-        try:
-            with _woken_when_closed(response):
-                yield _HTTPStream(response, place)
+            yield _HTTPStream(connection, answer, target.place.name)
         except BaseException:
-            response.close()
+            connection.abort()
             raise
-        if not response.content.is_eof():
-            self._drain(response)
+        if answer.complete:
+            self._pool.put_back(target.place, connection)
+        else:
+            self._drain(target.place, connection, answer)
+
+    async def connect(
+        self, url: str, protocol: Callable[[], P], *, alpn: Sequence[str] = ()
+    ) -> tuple[asyncio.Transport, P]:
+        """A connection to an http or https URL's host, for plugins that speak a protocol of
+        their own: HTTP/2, WebSocket. It is theirs to close, see `at_close`.
+
+        Goes through the environment's proxy (CONNECT) except to loopback. TLS for https, verified,
+        offers the protocols in `alpn`; what was chosen is the transport's `ssl_object`'s to tell.
+        Name lookup, TCP, proxy and TLS together have [timeouts] connect.
+
+        Raises `UpstreamFailed` when the host cannot be reached or is not trusted,
+        `UpstreamTimeout` when that takes too long.
+        """
+        return await self._network.connect(place_of(url), protocol, alpn)
+
+    def at_close(self, callback: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+        """Have `callback` awaited when this transport is closed, before its own connections are.
+
+        Returns what takes that back. All callbacks run at once and have five seconds together;
+        what they raise is logged.
+        """
+        key = object()
+        self._at_close[key] = callback
+
+        def forget() -> None:
+            self._at_close.pop(key, None)
+
+        return forget
 
     async def aclose(self) -> None:
         """Close every connection."""
+        callbacks = list(self._at_close.values())
+        self._at_close.clear()
+        if callbacks:
+            await _run_all(callbacks)
         for task in self._draining:
             task.cancel()
         await asyncio.gather(*self._draining, return_exceptions=True)
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._pool.aclose()
         http, self._http = self._http, None
         if http is not None:
             await http.aclose()
 
-    async def _request(
-        self, call: UpstreamCall, scheme: str, host: str
-    ) -> "aiohttp.ClientResponse":
-        import aiohttp
-        from yarl import URL
-
-        session = self._session
-        if session is None or session.closed:
-            session = self._session = self._network.session()
-        tls = await self._network.tls_in_thread() if scheme == "https" else True
-        proxy = self._network.proxy_for(scheme, host)
-        url = URL(call.url, encoded=True)
+    async def _ask(
+        self, call: UpstreamCall, target: "_Target"
+    ) -> tuple[HTTPConnection, AnswerReader]:
+        place = target.place
+        proxy = None if place.secure else self._network.proxy_for(place)
+        headers: Mapping[str, str] = call.headers
+        path = target.path
+        if proxy is not None:  # it is asked for the whole URL, and leads there itself
+            path = f"http://{place.name}{path}"
+            if proxy.authorization is not None:
+                headers = {**headers, "proxy-authorization": proxy.authorization}
+        body = call.body
+        try:
+            head = request_head(call.method, path, place.name, headers, len(body), USER_AGENT)
+        except UnfitRequest as error:
+            raise Internal(f"the call to {place.name} could not be made: {error}") from error
         while True:
-            connection = SimpleNamespace(reused=False)
+            connection = self._pool.take(place)
+            reused = connection is not None
+            if connection is None:
+                connection = await self._connection(place, proxy)
             try:
-                return await session.request(
-                    call.method,
-                    url,
-                    headers=call.headers,
-                    data=_payload(call.body),
-                    allow_redirects=False,
-                    ssl=tls,
-                    proxy=proxy,
-                    trace_request_ctx=connection,
-                )
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                # The upstream closed an idle connection just when we took it from the pool. It is
-                # out of the pool now, so this ends at the latest with a fresh connection.
-                answered = not isinstance(getattr(error, "message", ""), str)
-                if answered or not connection.reused:
-                    raise
+                return connection, await connection.ask(call.method, head, body)
+            except (OSError, MalformedAnswer) as error:
+                connection.abort()
+                # An idle connection may be closed just when it is taken from the pool. It is out
+                # of the pool now, so this ends at the latest with a fresh connection.
+                if not reused or connection.heard:
+                    raise failure_of(error, place.name) from error
+            except BaseException:
+                connection.abort()
+                raise
 
-    def _drain(self, response: "aiohttp.ClientResponse") -> None:
+    async def _connection(self, place: Place, proxy: Proxy | None) -> HTTPConnection:
+        if proxy is None:
+            _, connection = await self._network.connect(place, self._pool.new, ALPN)
+        else:
+            _, connection = await self._network.connect_to_proxy(proxy, place, self._pool.new)
+        return connection
+
+    def _drain(self, place: Place, connection: HTTPConnection, answer: AnswerReader) -> None:
         """Take the end marker of an answer whose last event was read, to keep the connection."""
-        task = asyncio.get_running_loop().create_task(_read_to_end(response))
+        task = asyncio.get_running_loop().create_task(_read_to_end(connection, answer))
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
-
-
-@contextmanager
-def _woken_when_closed(response: "aiohttp.ClientResponse") -> Iterator[None]:
-    """End a read when the connection goes: aiohttp 3.14 closes it on a malformed chunk without
-    waking who waits for the body.
-    """
-    connection = response.connection
-    protocol = None if connection is None else connection.protocol
-    closed = None if protocol is None else protocol.closed
-    if closed is None:
-        yield
-        return
-
-    def wake(closed: "asyncio.Future[None]") -> None:
-        # Asking for the error also keeps asyncio from reporting it as never retrieved.
-        cause = None if closed.cancelled() else closed.exception()
-        content = response.content
-        if not content.is_eof() and content.exception() is None:
-            content.set_exception(cause or ConnectionError("the connection was closed"))
-
-    closed.add_done_callback(wake)
-    try:
-        yield
-    finally:
-        if not closed.done():
-            closed.remove_done_callback(wake)
-            closed.remove_done_callback(_retrieve)  # the one of an earlier answer
-            closed.add_done_callback(_retrieve)
-
-
-def _retrieve(closed: "asyncio.Future[None]") -> None:
-    """Take note of why an idle connection closed, or asyncio reports it as never retrieved."""
-    if not closed.cancelled():
-        closed.exception()
+        task.add_done_callback(lambda _: self._pool.put_back(place, connection))
 
 
 class _HTTPStream:
     """An `UpstreamStream` over one HTTP answer. Compressed bodies are decoded."""
 
-    __slots__ = ("_place", "_read", "headers", "status")
+    __slots__ = ("_answer", "_place", "_read", "headers", "status")
 
-    def __init__(self, response: "aiohttp.ClientResponse", place: str) -> None:
-        headers: dict[str, str] = {}
-        for name, value in response.headers.items():
-            key = name.lower()
-            headers[key] = f"{headers[key]}, {value}" if key in headers else value
-        self.status = response.status
-        self.headers: Mapping[str, str] = headers
-        self._read = response.content.readany
+    def __init__(self, connection: HTTPConnection, answer: AnswerReader, place: str) -> None:
+        self.status = answer.status
+        self.headers: Mapping[str, str] = answer.headers
+        self._answer = answer
+        self._read = connection.read
         self._place = place
 
     def __aiter__(self) -> "_HTTPStream":
@@ -234,8 +232,8 @@ class _HTTPStream:
 
     async def __anext__(self) -> bytes:
         try:
-            data = await self._read()
-        except Exception as error:
+            data = await self._read(self._answer)
+        except (OSError, MalformedAnswer) as error:
             raise UpstreamFailed(
                 f"the connection to {self._place} broke off in the middle of the answer"
             ) from error
@@ -247,70 +245,35 @@ class _HTTPStream:
         raise Internal("an HTTP upstream takes no bytes while it answers")
 
 
-class _Network:
-    """What all transports share: timeouts, the TLS context and the environment's proxies."""
+def _http_client(network: Network) -> "httpx.AsyncClient":
+    from http.cookiejar import CookieJar, DefaultCookiePolicy
 
-    def __init__(self, connect_timeout: float) -> None:
-        self.connect_timeout = connect_timeout
-        self._tls: ssl.SSLContext | None = None
-        self._proxies: dict[str, str] | None = None
+    import httpx
 
-    def session(self) -> "aiohttp.ClientSession":
-        import aiohttp
-
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_reuseconn.append(_note_reuse)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, connect=self.connect_timeout),
-            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-            skip_auto_headers=("Content-Type",),
-            trace_configs=[trace],
+    try:
+        return httpx.AsyncClient(
+            verify=network.tls(ALPN),
+            timeout=httpx.Timeout(PLAIN_SECONDS, connect=network.connect_timeout),
+            headers={"User-Agent": USER_AGENT},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
         )
+    except ImportError as error:
+        raise unsupported_proxy("socks") from error
 
-    def http_client(self) -> "httpx.AsyncClient":
-        from http.cookiejar import CookieJar, DefaultCookiePolicy
 
-        import httpx
-
+async def _run_all(callbacks: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    async def run(callback: Callable[[], Awaitable[None]]) -> None:
         try:
-            return httpx.AsyncClient(
-                verify=self.tls(),
-                timeout=httpx.Timeout(PLAIN_SECONDS, connect=self.connect_timeout),
-                headers={"User-Agent": USER_AGENT},
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
-            )
-        except ImportError as error:
-            raise _unsupported_proxy("socks") from error
+            await callback()
+        except Exception:
+            log.exception("what was to be done when a transport closes failed")
 
-    def tls(self) -> "ssl.SSLContext":
-        """The shared TLS context; building it reads the whole certificate store."""
-        context = self._tls
-        if context is None:
-            import httpx
-
-            context = self._tls = httpx.create_ssl_context()
-        return context
-
-    async def tls_in_thread(self) -> "ssl.SSLContext":
-        return self._tls if self._tls is not None else await asyncio.to_thread(self.tls)
-
-    def proxy_for(self, scheme: str, host: str) -> str | None:
-        """The proxy that `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` name for a host, or None."""
-        from urllib.request import getproxies, proxy_bypass
-
-        if self._proxies is None:
-            self._proxies = getproxies()
-        proxy = self._proxies.get(scheme) or self._proxies.get("all")
-        if not proxy or _is_loopback(host) or proxy_bypass(host):
-            return None
-        if "://" not in proxy:
-            return f"http://{proxy}"
-        if not proxy.startswith(("http://", "https://")):
-            raise _unsupported_proxy(proxy.partition(":")[0])
-        return proxy
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await asyncio.gather(*map(run, callbacks))
+    except TimeoutError:
+        log.warning("connections of plugins were not closed within %g s", CLOSING_SECONDS)
 
 
 async def read_body(stream: UpstreamStream, limit: int = 1_000_000) -> bytes:
@@ -326,45 +289,26 @@ async def read_body(stream: UpstreamStream, limit: int = 1_000_000) -> bytes:
     return bytes(gathered[:limit])
 
 
-async def _note_reuse(
-    session: "aiohttp.ClientSession",
-    context: SimpleNamespace,
-    params: "aiohttp.TraceConnectionReuseconnParams",
-) -> None:
-    context.trace_request_ctx.reused = True
-
-
-async def _read_to_end(response: "aiohttp.ClientResponse") -> None:
+async def _read_to_end(connection: HTTPConnection, answer: AnswerReader) -> None:
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            while await response.content.readany():
+            while await connection.read(answer):
                 pass
-    except Exception:
-        pass  # nobody waits for what comes here
-    finally:
-        response.close()
+    except (OSError, MalformedAnswer):  # the time limit too
+        connection.abort()
 
 
-def _payload(body: bytes) -> object:
-    """aiohttp warns about large bodies in one piece; as a file they go out in slices."""
-    if len(body) <= _BYTES_AT_ONCE:
-        return body or None
-    from io import BytesIO
+@dataclass(slots=True, frozen=True)
+class _Target:
+    """A URL taken apart: where to connect, and what to ask for there."""
 
-    return BytesIO(body)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    place: Place
+    path: str
 
 
-def _unsupported_proxy(scheme: str) -> GatewayError:
-    return UpstreamFailed(
-        f"the environment asks for a {scheme} proxy, which is not supported:"
-        " set HTTPS_PROXY to an http:// proxy, or exempt the host with NO_PROXY"
-    )
+@functools.lru_cache(maxsize=64)
+def _target_of(url: str) -> _Target:
+    place = place_of(url)
+    _, _, path = url.partition("://")[2].partition(place.name)
+    path = path.partition("#")[0]
+    return _Target(place, path if path.startswith("/") else f"/{path}")

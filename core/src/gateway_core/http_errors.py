@@ -16,11 +16,19 @@ from gateway_core.errors import (
     UpstreamTimeout,
     error_for_status,
 )
+from gateway_core.http1 import MalformedAnswer
+from gateway_core.http_connections import ConnectionLost
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["failure_of", "map_httpx_error", "translate_http_errors"]
+__all__ = [
+    "connecting_took_too_long",
+    "failure_of",
+    "map_httpx_error",
+    "tls_failure",
+    "translate_http_errors",
+]
 
 
 @contextmanager
@@ -66,32 +74,25 @@ def map_httpx_error(
     return UpstreamFailed(f"the connection to {place} broke off")
 
 
-def failure_of(error: Exception, place: str, connect_timeout: float) -> GatewayError:
-    """What an error of aiohttp before the answer means, in the words of an operating system."""
-    import aiohttp
-
+def failure_of(error: Exception, place: str) -> GatewayError:
+    """What broke a connection before it answered."""
     match error:
-        case aiohttp.ConnectionTimeoutError():
-            return UpstreamTimeout(f"no connection to {place} within {connect_timeout:g} s")
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return Internal(f"the upstream address ({place}) is no http or https URL")
-        case aiohttp.ClientHttpProxyError():
-            return UpstreamFailed(f"the proxy refused {place}: HTTP status {error.status}")
-        case aiohttp.ClientProxyConnectionError():
-            return UpstreamFailed(f"cannot connect to the proxy in front of {place}")
-        case aiohttp.ClientConnectorCertificateError():
-            reason = getattr(error.certificate_error, "verify_message", "not valid")
-            return UpstreamFailed(f"the certificate of {place} is not trusted: {reason}")
-        case aiohttp.ClientConnectorDNSError():
-            return UpstreamFailed(f"cannot find {place}: {error.strerror}")
-        case aiohttp.ClientSSLError():
-            return UpstreamFailed(f"no TLS connection with {place}: {error.strerror}")
-        case aiohttp.ClientConnectorError():
-            return UpstreamFailed(f"cannot connect to {place}: {error.strerror}")
-        case aiohttp.ServerDisconnectedError():
+        case ConnectionLost():
             return UpstreamFailed(f"{place} closed the connection without an answer")
-        case aiohttp.ClientResponseError():
+        case MalformedAnswer():
             return UpstreamProtocol(f"{place} sent an answer that is no valid HTTP")
-        case aiohttp.ClientError() | OSError():
-            return UpstreamFailed(f"the connection to {place} broke off")
-    return Internal(f"the call to {place} could not be made: {type(error).__name__}")
+    return UpstreamFailed(f"the connection to {place} broke off")
+
+
+def tls_failure(error: OSError, place: str) -> str:
+    """Why there is no TLS connection; says so when it is for the certificate."""
+    reason = getattr(error, "verify_message", None)  # of ssl.SSLCertVerificationError
+    if reason is not None:
+        return f"the certificate of {place} is not trusted: {reason}"
+    reason = getattr(error, "reason", None) or error.strerror or error
+    return f"no TLS connection with {place}: {reason}"
+
+
+def connecting_took_too_long(place: str, seconds: float) -> UpstreamTimeout:
+    """There was no connection within the limit of [timeouts] connect."""
+    return UpstreamTimeout(f"no connection to {place} within {seconds:g} s")

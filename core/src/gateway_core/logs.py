@@ -39,7 +39,7 @@ _FILE_NAME = "gateway.log"
 _FILE_BYTES = 20 * 1024 * 1024
 _FILE_COUNT = 3
 _LONGEST_NAME = 200  # of a model, in characters; clients may ask for anything
-_CHATTY = ("aiohttp", "asyncio", "hpack", "httpcore", "httpx", "keyring", "uvicorn")
+_CHATTY = ("asyncio", "hpack", "httpcore", "httpx", "keyring", "uvicorn")
 
 
 class TextFormatter(logging.Formatter):

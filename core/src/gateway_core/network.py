@@ -7,20 +7,21 @@ except for loopback; TLS verified as httpx does it. Failures come in the gateway
 
 import asyncio
 import ipaddress
+import os
 import socket
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from gateway_core.errors import GatewayError, Internal, UpstreamFailed
-from gateway_core.http_errors import connect_timeout, tls_failure
+from gateway_core.http_errors import connecting_took_too_long, tls_failure
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Network", "Place", "Proxy", "is_loopback", "place_of"]
+__all__ = ["Network", "NoConnection", "Place", "Proxy", "place_of", "unsupported_proxy"]
 
 P = TypeVar("P", bound=asyncio.Protocol)
 _Address: TypeAlias = tuple[int, int, int, str, tuple[object, ...]]
@@ -51,6 +52,10 @@ class Proxy:
         return f"Proxy({self.place.name})"
 
 
+class NoConnection(UpstreamFailed):
+    """There was no way to the place, so nothing was asked of it."""
+
+
 class Network:
     """What all connections share. `connect_timeout` in seconds. Use it on one event loop."""
 
@@ -64,7 +69,7 @@ class Network:
     ) -> tuple[asyncio.Transport, P]:
         """A connection to a place, through the environment's proxy if there is one for it.
 
-        alpn: what TLS offers as the next protocol. Raises `UpstreamFailed` when there is no way to
+        alpn: what TLS offers as the next protocol. Raises `NoConnection` when there is no way to
         the place, and `UpstreamTimeout` after the time limit.
         """
         return await self._in_time(place, self._connect(place, protocol, tuple(alpn)))
@@ -94,10 +99,15 @@ class Network:
             self._tls[key] = context
         return context
 
+    async def tls_in_thread(self, alpn: Sequence[str] = ()) -> "ssl.SSLContext":
+        """The same without holding up the loop."""
+        context = self._tls.get(tuple(alpn))
+        return await asyncio.to_thread(self.tls, alpn) if context is None else context
+
     def proxy_for(self, place: Place) -> Proxy | None:
         """The proxy that `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` name for a place, or None.
 
-        Raises `UpstreamFailed` when it is no HTTP proxy.
+        Raises `NoConnection` when it is no HTTP proxy.
         """
         from urllib.request import getproxies, proxy_bypass
 
@@ -105,7 +115,7 @@ class Network:
             self._proxies = getproxies()
         scheme = "https" if place.secure else "http"
         url = self._proxies.get(scheme) or self._proxies.get("all")
-        if not url or is_loopback(place.host) or proxy_bypass(place.host):
+        if not url or _is_loopback(place.host) or proxy_bypass(place.host):
             return None
         if "://" not in url:
             url = f"http://{url}"
@@ -114,20 +124,20 @@ class Network:
         return _proxy_of(url)
 
     async def _in_time(
-        self, place: Place, connecting: "asyncio._CoroutineLike[tuple[asyncio.Transport, P]]"
+        self, place: Place, connecting: Coroutine[object, object, tuple[asyncio.Transport, P]]
     ) -> tuple[asyncio.Transport, P]:
         try:
             async with asyncio.timeout(self.connect_timeout):
                 return await connecting
         except TimeoutError as error:
-            raise connect_timeout(place.name, self.connect_timeout) from error
+            raise connecting_took_too_long(place.name, self.connect_timeout) from error
 
     async def _connect(
         self, place: Place, protocol: Callable[[], P], alpn: tuple[str, ...]
     ) -> tuple[asyncio.Transport, P]:
         loop = asyncio.get_running_loop()
         proxy = self.proxy_for(place)
-        tls = await self._tls_in_thread(alpn) if place.secure else None
+        tls = await self.tls_in_thread(alpn) if place.secure else None
         if proxy is not None:
             tunnel = await self._tunnel(proxy, place)
             spoken = protocol()
@@ -145,7 +155,7 @@ class Network:
                 protocol, sock=connection, ssl=tls, server_hostname=place.host
             )
         except OSError as error:
-            raise tls_failure(error, place.name) from error
+            raise NoConnection(tls_failure(error, place.name)) from error
 
     async def _reach_proxy(
         self, proxy: Proxy, place: Place, protocol: Callable[[], P]
@@ -155,14 +165,12 @@ class Network:
             connection = await _dial(proxy.place)
             if not proxy.place.secure:
                 return await loop.create_connection(protocol, sock=connection)
-            tls = await self._tls_in_thread(())
+            tls = await self.tls_in_thread(())
             return await loop.create_connection(
                 protocol, sock=connection, ssl=tls, server_hostname=proxy.place.host
             )
         except (OSError, GatewayError) as error:
-            raise UpstreamFailed(
-                f"cannot connect to the proxy in front of {place.name}"
-            ) from error
+            raise NoConnection(f"cannot connect to the proxy in front of {place.name}") from error
 
     async def _tunnel(self, proxy: Proxy, place: Place) -> asyncio.Transport:
         transport, asking = await self._reach_proxy(proxy, place, _ProxyAnswer)
@@ -172,17 +180,14 @@ class Network:
             status = _status_of(head)
         except (OSError, ValueError) as error:
             transport.abort()
-            raise UpstreamFailed(f"the proxy in front of {place.name} {error}") from error
+            raise NoConnection(f"the proxy in front of {place.name} {error}") from error
         except BaseException:
             transport.abort()
             raise
         if not 200 <= status < 300:
             transport.abort()
-            raise UpstreamFailed(f"the proxy refused {place.name}: HTTP status {status}")
+            raise NoConnection(f"the proxy refused {place.name}: HTTP status {status}")
         return transport
-
-    async def _tls_in_thread(self, alpn: tuple[str, ...]) -> "ssl.SSLContext":
-        return self._tls.get(alpn) or await asyncio.to_thread(self.tls, alpn)
 
 
 class _ProxyAnswer(asyncio.Protocol):
@@ -221,7 +226,7 @@ def place_of(url: str) -> Place:
     return Place(parts.scheme == "https", host, port, name)
 
 
-def is_loopback(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     """Whether a host is this machine, by its name or address alone."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -233,7 +238,7 @@ def is_loopback(host: str) -> bool:
 
 def unsupported_proxy(scheme: str) -> GatewayError:
     """The environment names a proxy that nobody here can talk to."""
-    return UpstreamFailed(
+    return NoConnection(
         f"the environment asks for a {scheme} proxy, which is not supported:"
         " set HTTPS_PROXY to an http:// proxy, or exempt the host with NO_PROXY"
     )
@@ -244,7 +249,7 @@ def _proxy_of(url: str) -> Proxy:
     try:
         place = place_of(url)
     except Internal as error:
-        raise UpstreamFailed("the environment's proxy is no http or https URL") from error
+        raise NoConnection("the environment's proxy is no http or https URL") from error
     if parts.username is None:
         return Proxy(place, None)
     user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -279,7 +284,7 @@ async def _start_tls(
         secured = await loop.start_tls(transport, protocol, tls, server_hostname=place.host)
     except OSError as error:
         transport.abort()
-        raise tls_failure(error, place.name) from error
+        raise NoConnection(tls_failure(error, place.name)) from error
     except BaseException:
         transport.abort()
         raise
@@ -293,20 +298,19 @@ async def _dial(place: Place) -> socket.socket:
         addresses = await _look_up(place.host, place.port)
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
-        raise UpstreamFailed(f"cannot find {place.name}: {why}") from error
+        raise NoConnection(f"cannot find {place.name}: {why}") from error
     try:
         return await _first_of(addresses)
     except OSError as error:
-        why = error.strerror or error
-        raise UpstreamFailed(f"cannot connect to {place.name}: {why}") from error
+        # asyncio puts the address into the error's own text
+        why = os.strerror(error.errno) if error.errno else error
+        raise NoConnection(f"cannot connect to {place.name}: {why}") from error
 
 
 async def _look_up(host: str, port: int) -> list[_Address]:
     """The addresses of a host, its families in turns."""
     loop = asyncio.get_running_loop()
-    found: list[_Address] = list(
-        await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # type: ignore[arg-type]
-    )
+    found: list[_Address] = list(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     if not found:
         raise OSError("it has no address")
     preferred = [address for address in found if address[0] == found[0][0]]

@@ -32,10 +32,11 @@ class SSEReader:
     """Splits a byte stream into events, in time that grows linearly with the bytes.
 
     `saw_comment` tells that the last `feed` held a comment line, which upstreams use as a
-    keep-alive.
+    keep-alive. `unframed` holds the first thing that came instead of an event and looks like JSON:
+    some upstreams tell an error this way.
     """
 
-    __slots__ = ("_carriage", "_pieces", "_size", "_started", "saw_comment")
+    __slots__ = ("_carriage", "_pieces", "_size", "_started", "saw_comment", "unframed")
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []  # of the event that is not complete yet
@@ -43,6 +44,7 @@ class SSEReader:
         self._started = False
         self._carriage = False
         self.saw_comment = False
+        self.unframed = b""
 
     def feed(self, data: bytes) -> list[SSEEvent]:
         """The events completed by these bytes. Raises `UpstreamProtocol` on an endless event."""
@@ -127,7 +129,11 @@ class SSEReader:
                 data.append(value)
             elif field == b"event":
                 name = value
-        return SSEEvent(name, b"\n".join(data)) if data else None
+        if data:
+            return SSEEvent(name, b"\n".join(data))
+        if block.startswith(b"{"):
+            self.unframed = self.unframed or block
+        return None
 
 
 def frame(event: str, data: bytes) -> bytes:

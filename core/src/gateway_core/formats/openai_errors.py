@@ -26,9 +26,9 @@ from gateway_core.errors import (
     UpstreamTimeout,
     error_for_status,
 )
-from gateway_core.json import JsonObject
+from gateway_core.json import JsonObject, loads
 
-__all__ = ["error_body", "error_from_object", "error_object", "error_status"]
+__all__ = ["bare_error", "error_body", "error_from_object", "error_object", "error_status"]
 
 
 class _Words(NamedTuple):
@@ -84,6 +84,18 @@ def error_body(error: GatewayError, request_id: str) -> JsonObject:
 def error_status(error: GatewayError) -> int:
     """The HTTP status; OpenAI's clients know 503 for an overloaded service, not 529."""
     return 503 if error.kind == "overloaded" else error.status
+
+
+def bare_error(data: bytes) -> JsonObject | None:
+    """The object with an `error` that an upstream sent in place of a stream, or None.
+
+    Some answer 200 with such a body when they fail before their first event.
+    """
+    try:
+        value = loads(data)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and value.get("error") else None
 
 
 def error_from_object(

@@ -25,6 +25,7 @@ from gateway_core import (
 from gateway_core.http import Transport, read_body
 from gateway_core.http_errors import translate_http_errors
 from gateway_core.json import loads_object
+from gateway_core.network import NoConnection
 from gateway_kiro.control import resolve_profile
 from gateway_kiro.endpoints import Form, generate_call, mcp_call
 from gateway_kiro.errors import (
@@ -253,9 +254,7 @@ async def _searched(
 
 def _was_never_asked(error: GatewayError) -> bool:
     """Whether there was no connection: only then is asking elsewhere no second try."""
-    from aiohttp import ClientConnectorError  # here, as only who raised it needs it loaded
-
-    return isinstance(error.__cause__, ClientConnectorError)
+    return isinstance(error, NoConnection)
 
 
 def _mend_endpoint(attempt: _Attempt) -> bool:

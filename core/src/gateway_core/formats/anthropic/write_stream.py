@@ -38,7 +38,7 @@ from gateway_core.formats.anthropic.write_blocks import (
     usage_object,
 )
 from gateway_core.formats.anthropic.write_error import error_object
-from gateway_core.json import JsonObject, dumps, dumps_text
+from gateway_core.json import JsonObject, dumps, dumps_text, dumps_texts
 from gateway_core.parts import Response
 from gateway_core.request import Request
 from gateway_core.sse import frame
@@ -111,13 +111,18 @@ class StreamWriter:
         if self._finished:
             return b""
         chunks: list[bytes] = []
+        texts: list[str] = []  # of plain deltas that follow each other
         for event in events:
             if type(event) is Delta:
                 if self._plain:
-                    chunks.append(self._head + dumps(event.text) + _DELTA_TAIL)
+                    texts.append(event.text)
                 else:
                     self._write_delta(event.text, chunks)
-            elif type(event) is Open:
+                continue
+            if texts:
+                chunks.append(self._plain_deltas(texts))
+                texts = []
+            if type(event) is Open:
                 self._open(event.part, chunks)
             elif type(event) is Close:
                 self._close(event, chunks)
@@ -133,6 +138,8 @@ class StreamWriter:
             elif type(event) is Fail:
                 self._fail(event.error, chunks)
                 break
+        if texts:
+            chunks.append(self._plain_deltas(texts))
         return b"".join(chunks)
 
     def ping(self) -> bytes:
@@ -186,6 +193,9 @@ class StreamWriter:
 
     def _delta(self, kind: tuple[bytes, bytes], value: str | JsonObject) -> bytes:
         return _DELTA_HEAD % (self._index, *kind) + dumps(value) + _DELTA_TAIL
+
+    def _plain_deltas(self, texts: list[str]) -> bytes:
+        return self._head + dumps_texts(texts, _DELTA_TAIL + self._head) + _DELTA_TAIL
 
     def _open(self, part: StreamedPart, chunks: list[bytes]) -> None:
         self._start(chunks)

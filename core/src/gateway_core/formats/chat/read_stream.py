@@ -14,7 +14,7 @@ from gateway_core.formats.chat.read_calls import CallReader
 from gateway_core.formats.chat.read_content import read_image
 from gateway_core.formats.chat.read_details import DetailReader, shown_text
 from gateway_core.formats.chat.usage import read_usage, stop_reason
-from gateway_core.formats.openai_errors import error_from_object
+from gateway_core.formats.openai_errors import bare_error, error_from_object
 from gateway_core.json import DocumentStream, JsonObject
 from gateway_core.parts import PartWriter
 from gateway_core.sse import SSEReader
@@ -85,8 +85,9 @@ class StreamReader:
             self._read(event.data)
         if not self._parts.ended:
             if self._finish is None:
+                told = bare_error(self._sse.unframed)
                 message = "the upstream broke off its answer before the end"
-                self._fail(UpstreamProtocol(message))
+                self._fail(UpstreamProtocol(message) if told is None else self._read_error(told))
             else:
                 self._complete()
         return self._parts.take()

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway_core.errors import GatewayError, UpstreamProtocol
 from gateway_core.events import Event, StopReason, Usage
-from gateway_core.formats.openai_errors import error_from_object
+from gateway_core.formats.openai_errors import bare_error, error_from_object
 from gateway_core.formats.responses.read_output import OutputReader, OwnItem
 from gateway_core.formats.responses.schema import FORMAT_NAME
 from gateway_core.json import DocumentStream, JsonObject
@@ -65,7 +65,11 @@ class StreamReader:
             return []
         try:
             for name, payload in self._sse.feed(data):
-                self._take(name, payload)
+                handler = _HANDLERS.get(name)
+                if handler is not None:
+                    handler(self, payload)
+                else:
+                    self._take(name, payload)
                 if writer.ended:
                     break
             else:
@@ -91,7 +95,8 @@ class StreamReader:
                 for name, payload in self._sse.end():
                     self._take(name, payload)
                 if not self._writer.ended:
-                    raise UpstreamProtocol(_CUT_SHORT)
+                    told = bare_error(self._sse.unframed)
+                    raise UpstreamProtocol(_CUT_SHORT) if told is None else error_from_object(told)
             except GatewayError as error:
                 self._writer.fail(error)
         return self._writer.take()
@@ -141,11 +146,16 @@ class StreamReader:
         handler(self, payload)
 
     def _text_delta(self, payload: bytes) -> None:
-        event = self._decode(payload)
-        text = event.get("delta")
+        # Most events are one of these, so what can be done here is not done by a call.
+        try:
+            event = self._loads(payload)
+            get = event.get
+        except (ValueError, AttributeError):
+            get = self._decode(payload).get  # says what is wrong with it
+        text = get("delta")
         if type(text) is str and text:
             self._delta_seen = True
-            place, content = event.get("output_index"), event.get("content_index")
+            place, content = get("output_index"), get("content_index")
             if type(place) is not int or type(content) is not int:
                 place, content = self._output.place(event), _index(event, "content_index")
             self._output.text(place, content, text)
