@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway_core.live_events import LiveEvents
+from gateway_core.background.live_events import LiveEvents
 
 
 async def read(events: LiveEvents, after: int = -1) -> list[tuple[int, bytes]]:
@@ -40,12 +40,25 @@ async def test_nothing_comes_after_the_end() -> None:
 async def test_what_was_written_first_is_let_go_when_it_is_too_much(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway_core.live_events.LARGEST_BUFFER", 10)
+    monkeypatch.setattr("gateway_core.background.live_events.LARGEST_BUFFER", 10)
     events = LiveEvents()
     events.add([b"aaaaa", b"bbbbb"])
     events.end([b"ccccc"])
     assert await read(events, after=0) == [(1, b"bbbbb"), (2, b"ccccc")]
     assert await read(events) == [], "a gap would be read as the whole"
+
+
+async def test_what_comes_at_once_is_held_however_large_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such as a picture: the events of its end are larger than all that is held otherwise."""
+    monkeypatch.setattr("gateway_core.background.live_events.LARGEST_BUFFER", 10)
+    events = LiveEvents()
+    events.add([b"a"])
+    reader = asyncio.create_task(read(events))
+    await asyncio.sleep(0)
+    events.end([b"completed", b"done" * 100])
+    assert [number for number, _ in await reader] == [0, 1, 2]
 
 
 async def test_much_comes_in_pieces() -> None:

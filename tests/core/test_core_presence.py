@@ -1,6 +1,8 @@
 """Which processes are alive, told by locks that die with their holders."""
 
+import os
 import signal
+import stat
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from pathlib import Path
@@ -52,7 +54,43 @@ async def test_a_killed_process_is_not_alive(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
+async def test_old_files_of_dead_processes_are_cleared_away(tmp_path: Path) -> None:
+    alive, here = Presence(tmp_path), Presence(tmp_path)
+    await alive.announce()
+    (held,) = files(tmp_path)
+    old, new = tmp_path / "0123.lock", tmp_path / "4567.lock"
+    for file in (old, new):
+        file.touch()
+    for file in (held, old):
+        os.utime(file, (0, 0))
+    await here.announce()
+    assert not old.exists()
+    assert held.exists() and new.exists(), "one that has just been made is not locked yet"
+    await here.aclose()
+    await alive.aclose()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+async def test_the_folder_around_it_is_private(tmp_path: Path) -> None:
+    here = Presence(tmp_path / "state" / "alive")
+    await here.announce()
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+    await here.aclose()
+
+
 async def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StateError, match="file"):
         await Presence(tmp_path / "file" / "folder").announce()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no modes")
+async def test_nobody_else_can_look_into_the_folders(tmp_path: Path) -> None:
+    presence = Presence(tmp_path / "state" / "processes")
+    await presence.announce()
+    assert [folder.stat().st_mode & 0o777 for folder in folders(tmp_path)] == [0o700, 0o700]
+    await presence.aclose()
+
+
+def folders(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_dir()]

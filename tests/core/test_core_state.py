@@ -194,6 +194,18 @@ async def test_reading_does_not_wait_for_a_writer(
             assert await kept(store, "a") == ["a"]
 
 
+async def test_opening_does_not_wait_for_a_writer(
+    store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.state.sqlite_file.BUSY_SECONDS", 60.0)
+    await store.responses.put(stored("a"))
+    later = SqliteStore(file)
+    with writing(file):
+        async with asyncio.timeout(5):
+            assert await kept(later, "a") == ["a"]
+    await later.aclose()
+
+
 async def test_closing_does_not_wait_for_a_writer(
     store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

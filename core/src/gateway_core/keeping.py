@@ -161,7 +161,9 @@ class KeptResponses:
             self._put = 0
             await self.prune()
             try:
-                await asyncio.wait_for(self._much_was_put.wait(), PRUNE_SECONDS)
+                # Not `wait_for`, which may lose a cancellation in Python 3.11.
+                async with asyncio.timeout(PRUNE_SECONDS):
+                    await self._much_was_put.wait()
             except TimeoutError:
                 continue
 

@@ -25,8 +25,12 @@ _REPLACE_TRIES = 20
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create a folder that only its owner can enter; one that exists keeps its mode."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Create a folder that only its owner can enter, and those above it likewise; one that exists
+    keeps its mode.
+    """
+    if not folder.parent.exists():
+        make_private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from gateway_core.credentials.store import StoreUnavailable
+from gateway_core.private_files import make_private_folder
 
 if sys.platform == "win32":
     import msvcrt
@@ -71,7 +72,7 @@ class FileLock:
 
     def _acquire(self) -> bool:
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_folder(self.path.parent)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise self._unusable(error) from error

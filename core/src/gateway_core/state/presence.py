@@ -6,7 +6,8 @@ lock on a file of its own; the operating system drops it when the process dies, 
 
 import asyncio
 import secrets
-from contextlib import AsyncExitStack
+import time
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from gateway_core.credentials.lock import FileLock
@@ -14,6 +15,9 @@ from gateway_core.credentials.store import StoreUnavailable
 from gateway_core.state.store import StateError
 
 __all__ = ["Presence"]
+
+_LEFT_SECONDS = 3600.0
+"""How old a file is that may have been left: a new one's lock may not be held yet."""
 
 
 class Presence:
@@ -36,9 +40,11 @@ class Presence:
                 return
             try:
                 await self._held.enter_async_context(FileLock(self._file(self.id), timeout=0))
-            except StoreUnavailable as error:
+            except (StoreUnavailable, OSError) as error:
                 raise StateError(str(error)) from error
             self._announced = True
+            with suppress(StateError, OSError):
+                await self._forget_the_dead()
 
     async def is_alive(self, id: str) -> bool:
         """Whether the process of this id still runs. Forgets one that does not.
@@ -67,6 +73,13 @@ class Presence:
         if self._announced:
             self._announced = False
             self._file(self.id).unlink(missing_ok=True)
+
+    async def _forget_the_dead(self) -> None:
+        """Remove what killed processes have left that had no work."""
+        before = time.time() - _LEFT_SECONDS
+        for file in list(self._folder.iterdir()):
+            if file.stat().st_mtime < before:
+                await self.is_alive(file.stem)
 
     def _file(self, id: str) -> Path:
         return self._folder / f"{id}.lock"

@@ -123,8 +123,11 @@ class _Replay:
         elif kind in _PROGRESS:
             early = {"type": kind, "id": item.get("id"), "status": "in_progress"}
             self._added(index, early | ({"result": None} if "result" in item else {}))
-            for step in _PROGRESS[kind]:
+            *before, last = _PROGRESS[kind]
+            for step in before:
                 self.emit(f"response.{kind}.{step}", **self._place)
+            self.number += len(lengths)  # those of pictures on their way
+            self.emit(f"response.{kind}.{last}", **self._place)
         else:
             self._added(index, item)
 

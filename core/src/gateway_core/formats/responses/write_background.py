@@ -6,7 +6,7 @@ numbers.
 """
 
 from gateway_core.errors import GatewayError
-from gateway_core.events import Close
+from gateway_core.events import Close, Partial
 from gateway_core.formats.responses.output_items import WrittenResponse, failure_of
 from gateway_core.formats.responses.write_stream import StreamWriter
 from gateway_core.json import JsonObject, dumps, loads_object
@@ -68,6 +68,11 @@ class BackgroundWriter(StreamWriter):
     def _added(self, item: JsonObject) -> None:
         self._starts.append(self._sequence)
         super()._added(item)
+
+    def _partial(self, partial: Partial) -> None:
+        super()._partial(partial)
+        index, _ = self._partials[partial.id]
+        self._lengths.setdefault(index, []).append(0)  # it is not told again, but counted
 
     def _close(self, close: Close, status: str = "completed") -> None:
         self._lengths[self._index] = [len(piece) for piece in self._pieces]

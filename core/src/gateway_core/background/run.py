@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gateway_core.background.live_events import LiveEvents
 from gateway_core.endpoint import CLIENT_LEFT, known_error
 from gateway_core.errors import GatewayError, Internal, NotFound
 from gateway_core.events import End, Event, Fail
@@ -22,7 +23,6 @@ from gateway_core.formats.responses.schema import FORMAT_NAME
 from gateway_core.formats.responses.write_background import BackgroundWriter
 from gateway_core.json import JsonObject, dumps, loads, loads_object
 from gateway_core.keeping import in_time, insist
-from gateway_core.live_events import LiveEvents
 from gateway_core.request import Request, Source
 from gateway_core.state.store import StateError, StateStore, StoredResponse
 
@@ -40,13 +40,17 @@ _OWN_FIELDS = ("background", "store", "stream", "stream_options")
 class BackgroundRun:
     """One response that this process makes, or is going to make.
 
-    events: those it has written, for clients. final: the response object at its end, from when on
-    nobody can end it any more. turn: a prepared one; without it the request is taken from the store
-    when the run begins.
+    events: those it has written, for clients. made: whether all of it is written. final: the
+    response object at its end, while the store fails and nobody else can know it. turn: a prepared
+    one; without it the request is taken from the store when the run begins.
     """
 
     def __init__(
-        self, runtime: "Runtime", store: StateStore, writer: BackgroundWriter, turn: Turn | None
+        self,
+        runtime: "Runtime",
+        store: StateStore,
+        writer: BackgroundWriter,
+        turn: Turn | None = None,
     ) -> None:
         self.events = LiveEvents()
         self.events.add(writer.queue())
@@ -54,6 +58,7 @@ class BackgroundRun:
         assert written is not None
         self.id = written.id
         self.queued = written
+        self.made = False
         self.final: bytes | None = None
         self.task: asyncio.Task[None] | None = None
         self._runtime = runtime
@@ -65,7 +70,7 @@ class BackgroundRun:
         self._stopped: GatewayError | None = None
 
     async def make(self) -> None:
-        """Begin the answer, and write it to its end. Nothing happens, and `final` stays None, when
+        """Begin the answer, and write it to its end. Nothing happens, and it is not `made`, when
         somebody else has ended the response.
         """
         runs = self._store.runs
@@ -94,27 +99,32 @@ class BackgroundRun:
                 self._turn.finish(FORMAT_NAME, status, error)
         if error is not None:
             self._write([Fail(error)])
-        self.final = self._body()
+        self.made = True
 
     async def settle(self) -> bool:
         """Store the end of the answer, then tell it; False when somebody else has ended it before.
 
         A store that fails is asked until it does not, and clients do not wait for that.
         """
-        final, course = self.final, self._writer.course()
-        assert final is not None
+        body, course = self._body(), self._writer.course()
         runs = self._store.runs
         try:
-            ended = await in_time(runs.finish(self.id, self._owner, final, course))
+            ended = await in_time(runs.finish(self.id, self._owner, body, course))
         except StateError as error:
             log.warning("the background response %s is not stored yet: %s", self.id, error)
+            self.final = body
             self.events.end(self._last)
-            ended = await insist(lambda: runs.finish(self.id, self._owner, final, course))
+            ended = await insist(lambda: runs.finish(self.id, self._owner, body, course))
         if ended:
             self.events.end(self._last)
+            self._runtime.responses.was_put(len(body))
         else:
             self.final = None
         return ended
+
+    def postpone(self) -> None:
+        """Take the request from the store when its turn comes: what waits is not in memory."""
+        self._turn = None
 
     def cut(self, body: bytes | None) -> None:
         """End it as somebody else has: with this response object, or none after a deletion."""
@@ -129,7 +139,7 @@ class BackgroundRun:
     def stop(self, reason: GatewayError) -> None:
         """End it with a failure, if it has begun; otherwise leave it to the next process."""
         self._stopped = reason
-        if self.task is not None and self.final is None:
+        if self.task is not None and not self.made:
             self.task.cancel()
 
     async def _prepared(self, packed: bytes) -> Turn:

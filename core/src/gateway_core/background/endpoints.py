@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response as HttpResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway_core.background import wants_background
-from gateway_core.background_run import BackgroundRun, error_event
+from gateway_core.background.run import BackgroundRun, error_event
 from gateway_core.endpoint import (
     ClientLeftError,
     client_watched,
@@ -25,11 +24,11 @@ from gateway_core.endpoint import (
 )
 from gateway_core.errors import InvalidRequest, NotFound
 from gateway_core.formats import responses
+from gateway_core.formats.base import optional
 from gateway_core.formats.responses.replay import NumberedEvent, has_ended, last_event, replay
 from gateway_core.json import JsonObject, loads_object
 from gateway_core.request import Request
 from gateway_core.sse import COMMENT_PING
-from gateway_core.state.store import StateError
 from gateway_core.stored import StoredResponses, unpack_id
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class Background:
     @staticmethod
     def wants(request: Request) -> bool:
         """Whether a request is for `create`. Raises `InvalidRequest`."""
-        return wants_background(request)
+        return optional(request.source.body, "background", bool) or False
 
     async def create(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the response as it is now, or with its events from now on."""
@@ -78,13 +77,13 @@ class Background:
         Raises as `StoredResponses.act`, and `InvalidRequest`.
         """
         after = _starting_after(query)
-        run = self._runtime.background.find(id)
-        if run is not None:
+        response = await self._stored.act("retrieve", id, query)
+        if unpack_id(id) is not None:
+            events = _told(response, b"", after)
+        elif run := self._runtime.background.find(id):
             events = _live(run, after)
         else:
-            response = await self._stored.act("retrieve", id, query)
-            ours = unpack_id(id) is None
-            events = self._later(id, response, after) if ours else _told(response, b"", after)
+            events = self._later(id, response, after)
         return EventStream(events, id_headers(request_id), self._interval)
 
     @property
@@ -108,7 +107,7 @@ class Background:
                 await asyncio.sleep(POLL_SECONDS)
                 try:
                     response = await self._stored.act("retrieve", id, {})
-                except (NotFound, StateError):
+                except NotFound:
                     yield [NumberedEvent(after + 1, error_event(_GONE, after + 1))]
                     return
 

@@ -38,7 +38,8 @@ class LiveEvents:
             return
         self._events.extend(events)
         self._size += sum(map(len, events))
-        while self._size > LARGEST_BUFFER and len(self._events) > 1:
+        # However large they are, who has read all before them can read these.
+        while self._size > LARGEST_BUFFER and len(self._events) > len(events):
             self._size -= len(self._events.popleft())
             self._first += 1
         self._wake()

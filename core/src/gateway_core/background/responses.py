@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gateway_core.background_run import BackgroundRun, pack_request, turn_request, unpack_request
+from gateway_core.background.run import BackgroundRun, pack_request, turn_request, unpack_request
 from gateway_core.errors import (
     GatewayError,
     Internal,
@@ -27,7 +27,6 @@ from gateway_core.errors import (
     UpstreamTimeout,
 )
 from gateway_core.exchange import Turn
-from gateway_core.formats.base import optional
 from gateway_core.formats.openai_errors import error_status
 from gateway_core.formats.responses.schema import FORMAT_NAME
 from gateway_core.formats.responses.stored_items import input_items
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from gateway_core.provider import StoredAction
     from gateway_core.runtime import Runtime
 
-__all__ = ["BackgroundResponses", "wants_background"]
+__all__ = ["BackgroundResponses"]
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +54,9 @@ OLDEST_START = 3600.0
 """Seconds after which a response is not begun any more by another process than it was given to:
 nobody expects it.
 """
-_CLOSING_SECONDS = 3.0
+CLOSING_SECONDS = 3.0
+"""How long an end waits for upstreams to be closed and for the store."""
 _TRIES = 5
-
-
-def wants_background(request: Request) -> bool:
-    """Whether it is to be answered in the background. Raises `InvalidRequest`."""
-    if request.source.format != FORMAT_NAME:
-        return False
-    return optional(request.source.body, "background", bool) or False
 
 
 class BackgroundResponses:
@@ -76,7 +69,7 @@ class BackgroundResponses:
         self._presence = runtime.presence
         self._runs: dict[str, BackgroundRun] = {}
         self._waiting: deque[BackgroundRun] = deque()
-        self._busy = 0
+        self._making: set[BackgroundRun] = set()
         self._closing = False
         self._began = asyncio.Event()
 
@@ -143,7 +136,9 @@ class BackgroundResponses:
                 await asyncio.sleep(LOOK_SECONDS)
             else:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._began.wait(), TAKE_OVER_SECONDS)
+                    # Not `wait_for`, which may lose a cancellation in Python 3.11.
+                    async with asyncio.timeout(TAKE_OVER_SECONDS):
+                        await self._began.wait()
 
     async def aclose(self) -> None:
         """End those that have begun with a failure that says so; others can begin the rest."""
@@ -155,7 +150,7 @@ class BackgroundResponses:
                 run.stop(reason)
                 tasks.append(run.task)
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=_CLOSING_SECONDS)
+            _, late = await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -165,8 +160,7 @@ class BackgroundResponses:
         await turn.recall()
         route = turn.prepare()
         writer = BackgroundWriter(request, request.model)
-        has_room = self._busy < self._settings.max_background and not self._waiting
-        run = BackgroundRun(self._runtime, self._store, writer, turn if has_room else None)
+        run = BackgroundRun(self._runtime, self._store, writer, turn)
         items = input_items(request.source.body.get("input"))
         stored = StoredResponse(
             id=run.id,
@@ -211,25 +205,32 @@ class BackgroundResponses:
         self._began.set()
         self._waiting.append(run)
         self._go_on()
+        if run.task is None:
+            run.postpone()
 
     def _go_on(self) -> None:
         """Start as many as there is room for."""
-        while self._waiting and self._busy < self._settings.max_background and not self._closing:
-            run = self._waiting.popleft()
-            self._busy += 1
-            run.task = asyncio.create_task(self._work(run))
+        most = self._settings.max_background
+        while self._waiting and len(self._making) < most and not self._closing:
+            self._start(self._waiting.popleft())
+
+    def _start(self, run: BackgroundRun) -> None:
+        self._making.add(run)
+        run.task = asyncio.create_task(self._work(run))
+        # A task that is cancelled before its first step runs none of its code.
+        run.task.add_done_callback(lambda _: self._make_room(run))
+
+    def _make_room(self, run: BackgroundRun) -> None:
+        self._making.discard(run)
+        self._go_on()
 
     async def _work(self, run: BackgroundRun) -> None:
         try:
             try:
                 await run.make()
             finally:
-                self._busy -= 1
-                self._go_on()
-            final = run.final
-            if final is not None and await run.settle():
-                self._runtime.responses.was_put(len(final))
-            else:
+                self._make_room(run)
+            if not (run.made and await run.settle()):
                 await self._lost(run)
         except Exception:
             log.exception("the background response %s failed", run.id)
@@ -274,7 +275,7 @@ class BackgroundResponses:
                 task = run.task
                 self._cut(run, body)
                 if task is not None:  # its upstream is closed when the client is told
-                    await asyncio.wait((task,), timeout=_CLOSING_SECONDS)
+                    await asyncio.wait((task,), timeout=CLOSING_SECONDS)
             return loads_object(body)
         raise not_kept(id)
 
@@ -288,22 +289,29 @@ class BackgroundResponses:
             return  # who asks for the response will be told
 
     async def _look(self) -> None:
-        mine = {id: run for id, run in self._runs.items() if run.final is None}
+        mine = {id: run for id, run in self._runs.items() if not run.made}
         there = {run.id for run in await self._store.runs.all()}
         for id, run in mine.items():
-            if id in there or run.final is not None or self._runs.get(id) is not run:
+            if id in there or run.made or self._runs.get(id) is not run:
                 continue
             stored = await self._store.responses.get(id)
             self._cut(run, None if stored is None else stored.response)
 
     async def _take_over(self) -> None:
-        for run in await self._store.runs.all():
-            if run.owner == self._presence.id or await self._presence.is_alive(run.owner):
+        runs = await self._store.runs.all()
+        alive = {owner: await self._presence.is_alive(owner) for owner in {r.owner for r in runs}}
+        for run in runs:
+            if alive[run.owner]:
                 continue
-            if run.started:
-                await self._fail(run, _died())
-            else:
-                await self._resume(run)
+            try:
+                if run.started:
+                    await self._fail(run, _died())
+                else:
+                    await self._resume(run)
+            except StateError:
+                raise
+            except Exception:  # of a damaged one; the others are not to wait for it
+                log.exception("the background response %s was not taken over", run.id)
 
     async def _resume(self, found: ResponseRun) -> None:
         """Begin what a dead process had not."""
@@ -316,7 +324,7 @@ class BackgroundResponses:
         packed = await self._store.runs.request(found.id)
         try:
             request = await asyncio.to_thread(unpack_request, packed, stored)
-        except (GatewayError, ValueError, KeyError):
+        except (GatewayError, ValueError, KeyError, TypeError):
             reason = Internal("the request was stored by another version of the gateway")
             await self._fail(found, reason)
             return
@@ -324,7 +332,7 @@ class BackgroundResponses:
         if await self._store.runs.take(found, self._presence.id):
             log.info("the background response %s waited in a process that is gone", found.id)
             writer = BackgroundWriter(request, request.model, stored.id, stored.created)
-            self._begin(BackgroundRun(self._runtime, self._store, writer, None))
+            self._begin(BackgroundRun(self._runtime, self._store, writer))
 
     async def _fail(self, run: ResponseRun, reason: GatewayError) -> None:
         stored = await self._store.responses.get(run.id)
