@@ -18,10 +18,18 @@ from gateway_core import (
     hookimpl,
     load_settings,
 )
-from gateway_core.errors import Internal
+from gateway_core.errors import (
+    ContextOverflow,
+    GatewayError,
+    Internal,
+    LoginRequired,
+    Unsupported,
+)
 from gateway_core.http import Transport
 from gateway_core.plugins import PluginSet
 from gateway_core.relay import Relay
+from gateway_core.tokens import count_request, count_text
+from support.about import about
 from support.login_prompt import ScriptedPrompt
 from support.providers import LineDecoder, LineProvider
 
@@ -267,3 +275,47 @@ async def test_a_plugin_cannot_end_the_program(make_relay: MakeRelay, transport:
         relay.translate(REQUEST, ROUTE, None)
     with pytest.raises(Internal, match="gateway_models"):
         await relay.models(None, transport)
+
+
+class Sends(LineProvider):
+    """Sends this body, or fails to translate."""
+
+    def __init__(self, body: bytes | GatewayError) -> None:
+        super().__init__()
+        self._body = body
+
+    @hookimpl
+    def gateway_translate(self, request: Request, route: Route) -> UpstreamCall:
+        if isinstance(self._body, GatewayError):
+            raise self._body
+        return UpstreamCall("POST", "lines:", {}, self._body)
+
+
+class CountsItself(Sends):
+    """Counts the bytes of its calls; those that are empty it leaves to the core."""
+
+    @hookimpl
+    def gateway_count_tokens(self, call: UpstreamCall | None) -> int | None:
+        return len(call.body) or None if call is not None else None
+
+
+def test_tokens_are_counted_over_the_call(make_relay: MakeRelay) -> None:
+    chat = b'{"messages":[{"role":"user","content":"Words of the plugin"}]}'
+    expected = 3 + 4 + count_text("Words of the plugin")
+    for provider, tokens in (
+        (Sends(chat), expected),
+        (Sends(b"\x00not JSON"), count_request(REQUEST)),
+        (Sends(LoginRequired("not logged in")), count_request(REQUEST)),
+        (Sends(ContextOverflow("too large")), count_request(REQUEST)),
+        (CountsItself(b"bytes"), 5),
+        (CountsItself(LoginRequired("not logged in")), count_request(REQUEST)),
+        (CountsItself(b""), count_request(REQUEST)),
+        (Proper(), 7),
+    ):
+        with about(type(provider).__name__, tokens):
+            assert make_relay(provider).count_tokens(REQUEST, ROUTE) == tokens
+
+
+def test_what_cannot_be_asked_cannot_be_counted(make_relay: MakeRelay) -> None:
+    with pytest.raises(Unsupported, match="no pictures"):
+        make_relay(Sends(Unsupported("no pictures"))).count_tokens(REQUEST, ROUTE)

@@ -13,6 +13,26 @@ from support.clock import Clock
 from support.credential_doubles import CountingStore, MakeCredential, Refresher, started, token
 
 
+class TestKnown:
+    async def test_nobody_logged_in(self, manager: CredentialManager) -> None:
+        assert await manager.known("codex") is None
+
+    async def test_a_stale_token_is_told_without_a_refresh_and_not_served(
+        self,
+        manager: CredentialManager,
+        store: CountingStore,
+        refresher: Refresher,
+        make: MakeCredential,
+    ) -> None:
+        store.put(make(minutes_left=-5))
+        for _ in range(3):
+            assert await manager.known("codex") == make(minutes_left=-5)
+        assert (store.reads, refresher.calls) == (1, [])
+
+        assert token(await manager.fresh("codex")) == "access-1"
+        assert token(await manager.known("codex")) == "access-1"
+
+
 class TestFresh:
     async def test_nobody_logged_in(self, manager: CredentialManager) -> None:
         with pytest.raises(LoginRequired, match="run `gateway login codex`"):

@@ -13,6 +13,7 @@ from gateway_core.content import Message
 from gateway_core.events import Close, Delta, End, Open, Usage, Whole
 from gateway_core.json import loads_object
 from gateway_core.provider import Model
+from support.about import about
 from support.dialects import RESPONSES
 from support.scripted_provider import ScriptedProvider
 from support.server import Gateway, running_gateway
@@ -154,6 +155,42 @@ def test_the_call_of_its_own_goes_the_same_way(
     client.responses.create(model="native", input=as_input(compacted.output))
     parts = [part for message in provider.requests[-1].messages for part in message.parts]
     assert parts[-1] == Foreign("responses", "compaction", BLOB)
+
+
+def test_a_stored_conversation_is_compacted_and_counted(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    provider.script = [HELLO, SUMMARY, HELLO]
+    kept = client.responses.create(model="plain", input="Fix it", store=True)
+    count = client.responses.input_tokens.count
+    alone = count(model="plain", input="And test it").input_tokens
+    whole = count(model="plain", input="And test it", previous_response_id=kept.id).input_tokens
+    assert whole > alone
+    compacted = client.responses.compact(
+        model="plain", input="And test it", previous_response_id=kept.id
+    )
+    assert texts(provider.requests[-1].messages)[:3] == ["Fix it", "Hello", "And test it"]
+    told = [item.content[0].text for item in compacted.output if item.type == "message"]  # type: ignore[union-attr]
+    assert told == ["Fix it", "And test it"]
+    client.responses.create(model="plain", input=as_input(compacted.output))
+    assert texts(provider.requests[-1].messages)[-1].endswith("\n\nWe fixed it.")
+
+
+def test_a_conversation_that_is_not_kept_is_named(client: openai.OpenAI) -> None:
+    for ask in (client.responses.compact, client.responses.input_tokens.count):
+        with about(ask), pytest.raises(openai.BadRequestError, match="resp_gone") as caught:
+            ask(model="plain", input="Hi", previous_response_id="resp_gone")
+        assert caught.value.param == "previous_response_id"
+
+
+def test_a_compaction_is_neither_streamed_nor_made_in_the_background(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    for field in ("stream", "background"):
+        with about(field), pytest.raises(openai.BadRequestError, match="at once") as caught:
+            client.responses.compact(model="plain", input="Hi", extra_body={field: True})
+        assert caught.value.param == field
+    assert provider.requests == []
 
 
 def test_a_summary_that_failed_is_an_error(

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 from inline_snapshot import snapshot
 
 from gateway_core.content import (
@@ -28,6 +27,7 @@ from gateway_core.request import (
     Sampling,
     ToolChoice,
 )
+from support.about import each
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 NEW_TOOLS = [
@@ -70,7 +70,7 @@ def shape(message: Message) -> str:
     return f"{message.role}: {' '.join(type(part).__name__ for part in message.parts)}"
 
 
-@pytest.mark.parametrize("name", message_names())
+@each("name", message_names())
 def test_every_recorded_request_is_understood_completely(name: str) -> None:
     body, headers = load(name)
     request = read_request(body, headers)
@@ -83,7 +83,7 @@ def test_every_recorded_request_is_understood_completely(name: str) -> None:
     assert [item.role for item in request.messages] == [item["role"] for item in body["messages"]]
 
 
-@pytest.mark.parametrize("name", [name for name in message_names() if name.startswith("claude-")])
+@each("name", [name for name in message_names() if name.startswith("claude-")])
 def test_claude_code_requests_name_their_session_and_lose_the_billing_line(name: str) -> None:
     body, headers = load(name)
     request = read_request(body, headers)

@@ -12,6 +12,7 @@ from gateway_core.errors import (
     Unauthorized,
 )
 from gateway_core.formats.anthropic import FORMAT, count_body, error_body, error_status
+from support.about import each
 
 
 def test_every_kind_has_a_status_and_a_type() -> None:
@@ -41,7 +42,7 @@ def test_every_kind_has_a_status_and_a_type() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ERROR_KINDS)
+@each("kind", ERROR_KINDS)
 def test_the_body_holds_message_and_request_id(kind: ErrorKind) -> None:
     body = error_body(ERROR_CLASSES[kind]("prompt is too long: why"), "req_1")
     assert body["type"] == "error"

@@ -6,6 +6,7 @@ import pytest
 
 from gateway_core.errors import InvalidRequest
 from gateway_core.formats.anthropic import error_body, error_status, read_request
+from support.about import each
 
 HI = [{"role": "user", "content": "Hi"}]
 
@@ -137,9 +138,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("body", "param"), MALFORMED, ids=[f"{i}-{p}" for i, (_, p) in enumerate(MALFORMED)]
-)
+@each("body, param", MALFORMED)
 def test_the_field_at_fault_is_named(body: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request(body, {})

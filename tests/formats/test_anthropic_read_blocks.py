@@ -21,6 +21,7 @@ from gateway_core.content import (
 )
 from gateway_core.formats.anthropic import read_request
 from gateway_core.json import JsonObject
+from support.about import each
 
 SEAL = Seal("codex", "opaque", id="rs_1", scope="abc")
 
@@ -78,8 +79,8 @@ def test_image_sources(source: JsonObject, expected: Media) -> None:
     assert read({"type": "image", "source": source}) == [expected]
 
 
-@pytest.mark.parametrize(
-    ("source", "expected"),
+@each(
+    "source, expected",
     [
         (
             {"type": "base64", "media_type": "application/pdf", "data": "QUJD"},

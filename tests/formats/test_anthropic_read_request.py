@@ -6,10 +6,12 @@ import pytest
 from inline_snapshot import snapshot
 
 from gateway_core.content import Message, Text
+from gateway_core.errors import Unsupported
 from gateway_core.events import Notice
 from gateway_core.formats.anthropic import read_request
 from gateway_core.json import JsonObject
 from gateway_core.request import OutputSpec, ReasoningSpec, Request, Sampling
+from support.about import each
 
 
 def read(headers: dict[str, str] | None = None, **fields: Any) -> Request:
@@ -72,8 +74,8 @@ def test_sampling_and_limits() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("thinking", "expected"),
+@each(
+    "thinking, expected",
     [
         ({"type": "adaptive"}, ReasoningSpec(enabled=True)),
         ({"type": "adaptive", "display": "omitted"}, ReasoningSpec(enabled=True)),
@@ -94,7 +96,7 @@ def test_thinking(thinking: JsonObject, expected: ReasoningSpec) -> None:
     assert read(thinking=thinking).reasoning == expected
 
 
-@pytest.mark.parametrize("effort", ["low", "medium", "high", "xhigh", "max"])
+@each("effort", ["low", "medium", "high", "xhigh", "max"])
 def test_effort(effort: str) -> None:
     assert read(output_config={"effort": effort}).reasoning.effort == effort
 
@@ -154,7 +156,7 @@ def test_fields_for_the_vendors_own_service_are_accepted_quietly() -> None:
         context_management={"edits": []},
         betas=["x"],
         mcp_servers=[],
-        container="c",
+        container=None,
         cache_control={"type": "ephemeral"},
         inference_geo="eu",
         speed="fast",
@@ -162,6 +164,12 @@ def test_fields_for_the_vendors_own_service_are_accepted_quietly() -> None:
         diagnostics=None,
     )
     assert request.notices == []
+
+
+def test_a_container_is_refused_by_name() -> None:
+    with pytest.raises(Unsupported, match=r"^container: .* tool of your own") as caught:
+        read(container="container_1")
+    assert caught.value.param == "container"
 
 
 def test_unknown_fields_are_noticed_in_a_stable_order() -> None:

@@ -7,6 +7,7 @@ import pytest
 from gateway_core.formats.anthropic import read_request
 from gateway_core.json import JsonObject
 from gateway_core.request import FunctionTool, HostedTool, Request, Tool, ToolChoice
+from support.about import each
 
 SCHEMA = {"type": "object", "properties": {}}
 
@@ -90,8 +91,8 @@ def test_a_tool_of_the_client_may_be_called_image_generation() -> None:
     assert tool == FunctionTool("image_generation", None, SCHEMA)
 
 
-@pytest.mark.parametrize(
-    ("tool", "name"),
+@each(
+    "tool, name",
     [
         ({"type": "bash_20250124", "name": "bash"}, "bash"),
         ({"type": "text_editor_20250728", "name": "str_replace_based_edit_tool"}, None),
@@ -107,8 +108,8 @@ def test_tools_typed_by_the_vendor_are_hosted(tool: JsonObject, name: str | None
     )
 
 
-@pytest.mark.parametrize(
-    ("choice", "expected"),
+@each(
+    "choice, expected",
     [
         ({"type": "auto"}, ToolChoice()),
         ({"type": "auto", "disable_parallel_tool_use": True}, ToolChoice(parallel=False)),

@@ -26,6 +26,7 @@ from gateway_core.grammar import check_stream
 from gateway_core.json import JsonObject, dumps
 from gateway_core.parts import PartWriter, collect
 from gateway_core.request import Request
+from support.about import each
 
 SEAL = Seal("codex", "opaque", id="rs_1", scope="abc")
 OTHER = Seal("kiro", "other")
@@ -250,13 +251,13 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize("build", ANSWERS)
+@each("build", ANSWERS)
 def test_the_sdk_builds_the_same_message_from_the_stream(build: Build) -> None:
     stream = new_writer().feed(events_of(build))
     assert final_message(stream) == without_nulls(body_of(build))
 
 
-@pytest.mark.parametrize("build", ANSWERS)
+@each("build", ANSWERS)
 def test_the_sdk_reads_the_whole_message(build: Build) -> None:
     body = body_of(build)
     with client_for(200, dumps(body), "application/json") as client:
@@ -266,14 +267,14 @@ def test_the_sdk_reads_the_whole_message(build: Build) -> None:
     assert plain(message) == without_nulls(body)
 
 
-@pytest.mark.parametrize("build", ANSWERS)
+@each("build", ANSWERS)
 def test_batches_change_no_byte(build: Build) -> None:
     together, one_by_one = new_writer(), new_writer()
     expected = together.feed(events_of(build))
     assert b"".join(one_by_one.feed([event]) for event in events_of(build)) == expected
 
 
-@pytest.mark.parametrize("build", ANSWERS)
+@each("build", ANSWERS)
 def test_pings_between_events_disturb_nothing(build: Build) -> None:
     writer = new_writer()
     chunks = [writer.ping() + writer.feed([event]) for event in events_of(build)]
@@ -366,7 +367,7 @@ LOSSLESS: list[Build] = [
 ]
 
 
-@pytest.mark.parametrize("build", LOSSLESS)
+@each("build", LOSSLESS)
 def test_an_answer_sent_back_reads_as_the_same_parts(build: Build) -> None:
     expected = collect(events_of(build)).parts
     for part in expected:

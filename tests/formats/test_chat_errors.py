@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from inline_snapshot import snapshot
 
 from gateway_core.errors import (
@@ -26,6 +25,7 @@ from gateway_core.formats.openai_errors import (
     error_object,
     error_status,
 )
+from support.about import each
 
 
 def test_every_kind_has_words_and_a_status() -> None:
@@ -56,7 +56,7 @@ def test_every_kind_has_words_and_a_status() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ERROR_KINDS)
+@each("kind", ERROR_KINDS)
 def test_what_we_write_we_read_as_the_same_status(kind: ErrorKind) -> None:
     error = ERROR_CLASSES[kind]("oops")
     read = error_from_object(error_body(error, "req_1"))
@@ -96,8 +96,8 @@ def test_a_used_up_plan_says_when_it_is_back() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("value", "status", "kind"),
+@each(
+    "value, status, kind",
     [
         ({"code": "context_length_exceeded", "message": "x"}, None, ContextOverflow),
         ({"code": "context_too_large"}, 400, ContextOverflow),
@@ -139,8 +139,8 @@ def test_what_an_upstreams_error_means(
     assert type(error_from_object(value, status)) is kind
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
+@each(
+    "text, seconds",
     [
         ("Please try again in 1.2s.", 1.2),
         ("Please try again in 11.054s. Visit the page.", 11.054),
@@ -179,13 +179,13 @@ def test_the_telling_message_is_taken() -> None:
     )
 
 
-@pytest.mark.parametrize("code", ["²", "9" * 5000, "٤٢٩٤", 10**400])
+@each("code", ["²", "9" * 5000, "٤٢٩٤", 10**400])
 def test_a_code_that_is_no_status_is_no_status(code: Any) -> None:
     assert type(error_from_object({"code": code, "message": "x"})) is UpstreamFailed
 
 
-@pytest.mark.parametrize("time", [10**400, float("inf"), -1, True, {"a": 1}])
-@pytest.mark.parametrize("key", ["resets_in_seconds", "retry_after", "resets_at"])
+@each("time", [10**400, float("inf"), -1, True, {"a": 1}])
+@each("key", ["resets_in_seconds", "retry_after", "resets_at"])
 def test_a_time_that_no_clock_knows_is_not_told(key: str, time: Any) -> None:
     error = error_from_object({"type": "usage_limit_reached", key: time}, now=900)
     assert error.retry_after is None

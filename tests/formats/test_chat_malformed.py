@@ -7,6 +7,7 @@ from inline_snapshot import snapshot
 
 from gateway_core.errors import GatewayError, InvalidRequest, Unsupported
 from gateway_core.formats.chat import error_body, error_status, read_request
+from support.about import each
 
 HI = [{"role": "user", "content": "Hi"}]
 CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -119,7 +120,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "param"), MALFORMED)
+@each("body, param", MALFORMED)
 def test_the_error_names_the_field(body: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request(body, {})

@@ -10,6 +10,7 @@ from gateway_core.events import Begin, Close, Delta, End, Open, Tick, Usage
 from gateway_core.formats.chat import StreamReader
 from gateway_core.json import JsonObject, dumps
 from gateway_core.parts import collect
+from support.about import each
 from support.chat_wire import call, chunk, decode, sse
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
@@ -131,7 +132,7 @@ def test_every_split_in_two_gives_the_same_events(name: str) -> None:
         assert decode([data[:at], data[at:]]) == whole, at
 
 
-@pytest.mark.parametrize("name", TRANSCRIPTS)
+@each("name", TRANSCRIPTS)
 def test_byte_by_byte_gives_the_same_events(name: str) -> None:
     data = TRANSCRIPTS[name]
     assert decode(data[at : at + 1] for at in range(len(data))) == decode([data])

@@ -15,6 +15,7 @@ from gateway_core.events import Begin, Delta, Event, Fail, Open
 from gateway_core.formats.chat import StreamWriter, error_body, error_status, read_request
 from gateway_core.json import JsonObject, dumps, loads_object
 from gateway_core.parts import collect
+from support.about import each
 from support.corpus_answers import ANSWERS
 
 HI: Any = [{"role": "user", "content": "Hi"}]
@@ -64,14 +65,14 @@ def whole(name: str) -> JsonObject:
         return connected.chat.completions.create(model="m", messages=HI).to_dict()
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_the_collected_answer_is_what_we_said(name: str) -> None:
     request = read_request({"model": "m", "messages": HI}, {})
     body = StreamWriter(request, "m", "chatcmpl-1", 1_700_000_000).body(collect(ANSWERS[name]))
     assert whole(name) == body
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_the_streamed_answer_is_the_collected_one(name: str) -> None:
     with (
         sdk(ANSWERS[name]) as connected,
@@ -84,7 +85,7 @@ def test_the_streamed_answer_is_the_collected_one(name: str) -> None:
     assert bare(snapshot.to_dict()) == bare(whole(name))
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_bare_chunks_add_up_to_the_collected_answer(name: str) -> None:
     state = ChatCompletionStreamState()
     with sdk(ANSWERS[name]) as connected:

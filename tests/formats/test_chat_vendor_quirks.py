@@ -11,6 +11,7 @@ from gateway_core.formats.chat import StreamReader, read_error, write_request
 from gateway_core.grammar import check_stream
 from gateway_core.parts import collect
 from gateway_core.request import FunctionTool, Request, ToolChoice
+from support.about import each
 
 
 def sse(*chunks: object) -> bytes:
@@ -67,13 +68,13 @@ def test_an_error_answer_is_read_with_its_headers() -> None:
     assert (error.kind, error.message, error.retry_after) == ("rate_limited", "slow", 7.0)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"", b"[]", b'"text"'])
+@each("body", [b"<html>", b"", b"[]", b'"text"'])
 def test_what_is_no_object_is_left_to_the_core(body: bytes) -> None:
     assert read_error(502, {}, body) is None
 
 
-@pytest.mark.parametrize(
-    ("choice", "offered", "said"),
+@each(
+    "choice, offered, said",
     [
         (ToolChoice("tool", ["a", "b"]), ["a", "b"], "required"),
         (ToolChoice("tool", ["b"], required_among=False), ["b"], None),

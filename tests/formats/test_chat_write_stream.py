@@ -27,6 +27,7 @@ from gateway_core.json import JsonObject
 from gateway_core.parts import Response
 from gateway_core.seals import unpack
 from gateway_core.sse import SSEReader
+from support.about import each
 from support.chat_wire import DONE, parse
 from support.corpus_answers import ANSWERS, SEAL
 
@@ -165,13 +166,13 @@ def test_a_whole_answer() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_one_event_at_a_time_gives_the_same_bytes(name: str) -> None:
     slow, fast = writer(), writer()
     assert b"".join(slow.feed([event]) for event in ANSWERS[name]) == fast.feed(ANSWERS[name])
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_every_chunk_says_whose_it_is(name: str) -> None:
     for chunk in parse(writer().feed(ANSWERS[name])):
         assert chunk == IsPartialDict(
@@ -189,8 +190,8 @@ def test_ids_are_made_up_and_differ() -> None:
     assert ids[0] != ids[1]
 
 
-@pytest.mark.parametrize(
-    ("reason", "finish"),
+@each(
+    "reason, finish",
     [
         ("stop", "stop"),
         ("stop_sequence", "stop"),

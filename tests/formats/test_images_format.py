@@ -21,6 +21,7 @@ from gateway_core.json import JsonObject
 from gateway_core.multipart import FormField
 from gateway_core.parts import Response
 from gateway_core.request import HostedTool, ToolChoice
+from support.about import each
 from support.pictures import GIF_BASE64, PNG_BASE64
 
 
@@ -124,8 +125,8 @@ def test_pictures_to_change_come_before_the_prompt() -> None:
     assert request.notices == []
 
 
-@pytest.mark.parametrize(
-    ("fields", "param"),
+@each(
+    "fields, param",
     [
         ({"images": None}, "images"),
         ({"images": []}, "images"),
@@ -145,12 +146,12 @@ def test_what_is_wrong_with_an_edit_is_named(fields: JsonObject, param: str) -> 
 
 def test_a_form_is_the_json_that_it_stands_for() -> None:
     form = [
-        FormField("prompt", "Bläuer".encode(), None, None),
-        FormField("n", b"2", None, None),
-        FormField("stream", b"false", None, None),
-        FormField("image[]", b64decode(PNG_BASE64), "a.png", "application/octet-stream"),
-        FormField("image[]", b"\xff\xd8\xff\xe0", "b.jpg", "image/jpeg"),
-        FormField("mask", b"GIF89a", "m.gif", None),
+        FormField("prompt", "Bläuer".encode()),
+        FormField("n", b"2"),
+        FormField("stream", b"false"),
+        FormField("image[]", b64decode(PNG_BASE64)),
+        FormField("image[]", b"\xff\xd8\xff\xe0"),
+        FormField("mask", b"GIF89a"),
     ]
     body = body_of_form(form)
     assert [image["image_url"].partition(";")[0] for image in body.pop("images")] == [
@@ -165,8 +166,8 @@ def test_a_form_is_the_json_that_it_stands_for() -> None:
     ("form", "param"),
     [
         ([], "image"),
-        ([FormField("image", b"%PDF", "a.pdf", "application/pdf")], "image"),
-        ([FormField("prompt", b"\xff", None, None)], "prompt"),
+        ([FormField("image", b"%PDF")], "image"),
+        ([FormField("prompt", b"\xff")], "prompt"),
     ],
 )
 def test_what_is_wrong_with_a_form_is_named(form: list[FormField], param: str) -> None:
@@ -175,8 +176,8 @@ def test_what_is_wrong_with_a_form_is_named(form: list[FormField], param: str) -
     assert caught.value.param == param
 
 
-@pytest.mark.parametrize(
-    ("fields", "param"),
+@each(
+    "fields, param",
     [
         ({"prompt": None}, "prompt"),
         ({"prompt": " "}, "prompt"),
@@ -207,9 +208,7 @@ def test_what_is_not_possible_is_refused_by_name(fields: JsonObject, word: str) 
 # --- the image model -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["gpt-image-2", "gpt-image-1.5", "gpt-image-2.5-flare", "chatgpt-image-latest"]
-)
+@each("name", ["gpt-image-2", "gpt-image-1.5", "gpt-image-2.5-flare", "chatgpt-image-latest"])
 def test_an_image_model_is_an_option_of_the_tool(name: str) -> None:
     order = ordered(model=name)
     assert image_model(name) == name
@@ -227,7 +226,7 @@ def test_a_retired_image_model_is_replaced_with_a_notice() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["", "gpt-5.5", "my-gpt-image-2", "grok-imagine-image"])
+@each("name", ["", "gpt-5.5", "my-gpt-image-2", "grok-imagine-image"])
 def test_other_models_are_no_image_models_of_openai(name: str) -> None:
     assert image_model(name) is None
 
@@ -265,7 +264,7 @@ def test_a_picture_outside_a_call_is_one_too() -> None:
     assert body["output_format"] == "gif"
 
 
-@pytest.mark.parametrize("arguments", ["", "{}", "no JSON", "[]", '{"prompt":7}'])
+@each("arguments", ["", "{}", "no JSON", "[]", '{"prompt":7}'])
 def test_a_prompt_that_is_not_told_is_left_out(arguments: str) -> None:
     body = images_body(ordered(), [drawn(prompt=arguments)])
     assert body["data"] == [{"b64_json": PNG_BASE64}]
@@ -289,8 +288,8 @@ def test_unknown_usage_is_left_out() -> None:
     assert "usage" not in images_body(ordered(), [drawn()])
 
 
-@pytest.mark.parametrize(
-    ("parts", "stop", "error"),
+@each(
+    "parts, stop, error",
     [
         (
             [Text("I would\nrather not.")],
@@ -319,7 +318,6 @@ def test_unknown_usage_is_left_out() -> None:
             UpstreamProtocol("the upstream was asked for a picture and sent none"),
         ),
     ],
-    ids=["words", "refusal", "silent refusal", "failed call"],
 )
 def test_an_answer_without_a_picture_is_an_error(
     parts: list[Any], stop: StopReason, error: GatewayError

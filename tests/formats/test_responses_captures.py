@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
 from inline_snapshot import snapshot
 
 from gateway_core.content import (
@@ -28,6 +27,7 @@ from gateway_core.request import (
     Sampling,
     ToolChoice,
 )
+from support.about import each
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 ITEM_FIELDS = ("id", "status", "phase", "internal_chat_message_metadata_passthrough")
@@ -66,7 +66,7 @@ def shapes(name: str) -> list[str]:
     return [shape(message) for message in read(name).messages]
 
 
-@pytest.mark.parametrize("name", RECORDINGS)
+@each("name", RECORDINGS)
 def test_every_recorded_request_is_understood_completely(name: str) -> None:
     body, _ = RECORDINGS[name]
     request = read(name)
@@ -77,7 +77,7 @@ def test_every_recorded_request_is_understood_completely(name: str) -> None:
     assert request.source.body is body
 
 
-@pytest.mark.parametrize("name", CODEX)
+@each("name", CODEX)
 def test_codex_requests_carry_their_thread_and_effort(name: str) -> None:
     request = read(name)
     assert request.session.session_id == request.session.cache_key
@@ -86,7 +86,7 @@ def test_codex_requests_carry_their_thread_and_effort(name: str) -> None:
     assert request.tool_choice == ToolChoice("auto", parallel=True)
 
 
-@pytest.mark.parametrize("name", RECORDINGS)
+@each("name", RECORDINGS)
 def test_what_was_read_is_written_and_read_as_the_same(name: str) -> None:
     request = read(name)
     body = write_request(request, request.model, issuer="responses", item_fields=ITEM_FIELDS)
@@ -100,7 +100,7 @@ def test_what_was_read_is_written_and_read_as_the_same(name: str) -> None:
     assert again.reasoning == request.reasoning
 
 
-@pytest.mark.parametrize("name", CODEX)
+@each("name", CODEX)
 def test_codex_gets_its_own_json_back(name: str) -> None:
     body, _ = RECORDINGS[name]
     request = read(name)

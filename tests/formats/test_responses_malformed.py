@@ -8,6 +8,7 @@ from gateway_core.errors import InvalidRequest
 from gateway_core.formats.openai_errors import error_body
 from gateway_core.formats.responses import read_request
 from gateway_core.json import JsonObject
+from support.about import each
 
 GOOD = {"role": "user", "content": "Hi"}
 CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
@@ -22,8 +23,8 @@ def part(**fields: Any) -> JsonObject:
     return {"input": [{"role": "user", "content": [fields]}]}
 
 
-@pytest.mark.parametrize(
-    ("fields", "param"),
+@each(
+    "fields, param",
     [
         ({"model": None}, "model"),
         ({"model": 5}, "model"),

@@ -20,6 +20,7 @@ from gateway_core.events import Begin, Delta, End, Event, Fail, Open
 from gateway_core.formats.responses import StreamReader
 from gateway_core.json import JsonObject, dumps
 from gateway_core.parts import collect
+from support.about import each
 from support.responses_wire import (
     ENVELOPE,
     USAGE,
@@ -51,8 +52,8 @@ def failure(*events: JsonObject) -> GatewayError:
     return last.error
 
 
-@pytest.mark.parametrize(
-    ("reason", "stop"),
+@each(
+    "reason, stop",
     [
         ("max_output_tokens", "length"),
         ("content_filter", "refusal"),
@@ -87,7 +88,7 @@ def test_done_can_tell_a_failure() -> None:
     assert isinstance(error, ContextOverflow)
 
 
-@pytest.mark.parametrize(
+@each(
     "events",
     [
         [ended("failed", status="failed", error=OVERFLOW)],
@@ -176,7 +177,7 @@ def test_a_call_that_a_failure_cut_stays_open() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@each(
     "events", [[], [created()], [created(), text_delta(0, "Hel")], [created(), added(0, "message")]]
 )
 def test_a_stream_that_stops_early_fails(events: list[JsonObject]) -> None:
@@ -212,9 +213,7 @@ def test_the_end_may_lack_its_blank_line_and_be_garbage() -> None:
     assert isinstance(last, Fail)
 
 
-@pytest.mark.parametrize(
-    "garbage", [b"{", b"[]", b"5", b'{"type":"response.output_text.delta"', b"<html>"]
-)
+@each("garbage", [b"{", b"[]", b"5", b'{"type":"response.output_text.delta"', b"<html>"])
 def test_garbage_fails(garbage: bytes) -> None:
     last = decode([sse(created()), b"data: " + garbage + b"\n\n"])[-1]
     assert isinstance(last, Fail)

@@ -16,6 +16,7 @@ from gateway_core.errors import UpstreamProtocol
 from gateway_core.events import Fail
 from gateway_core.json import JsonObject
 from gateway_core.parts import collect
+from support.about import each
 from support.responses_wire import (
     added,
     completed,
@@ -225,7 +226,7 @@ def test_a_search_without_action_or_sources() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     "odd",
     [
         event("output_text.delta", output_index=0, content_index=0, delta=None),

@@ -19,11 +19,12 @@ from gateway_core.content import (
     ToolCall,
     ToolResult,
 )
-from gateway_core.errors import InvalidRequest
+from gateway_core.errors import InvalidRequest, Unsupported
 from gateway_core.events import Notice
 from gateway_core.formats.responses import FORMAT, read_request
 from gateway_core.json import JsonObject
 from gateway_core.request import CustomTool, FunctionTool, OutputSpec, ReasoningSpec, Request
+from support.about import about, each
 
 PNG = "iVBORw0KGgo="
 
@@ -61,8 +62,8 @@ def test_a_string_is_one_user_message() -> None:
     assert request.stream is False
 
 
-@pytest.mark.parametrize(
-    ("role", "canonical"),
+@each(
+    "role, canonical",
     [("user", "user"), ("assistant", "assistant"), ("system", "system"), ("developer", "system")],
 )
 def test_roles_with_string_content(role: str, canonical: str) -> None:
@@ -131,8 +132,8 @@ def test_other_images(part: JsonObject, media: Media) -> None:
     assert only_part(said({"type": "input_image", **part})) == media
 
 
-@pytest.mark.parametrize(
-    ("part", "media"),
+@each(
+    "part, media",
     [
         (
             {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="},
@@ -310,8 +311,8 @@ def test_a_generated_image() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "role"),
+@each(
+    "kind, role",
     [
         ("item_reference", "assistant"),
         ("compaction", "assistant"),
@@ -345,7 +346,7 @@ def test_tools_among_the_items_are_tools_of_the_request() -> None:
     assert [message.parts for message in request.messages] == [[Text("Be terse.")]]
 
 
-@pytest.mark.parametrize("tools", [{"a": 1}, "x", [1], [{}], [{"type": "function"}]])
+@each("tools", [{"a": 1}, "x", [1], [{}], [{"type": "function"}]])
 def test_tools_among_the_items_must_be_tools(tools: object) -> None:
     with pytest.raises(InvalidRequest, match="additional_tools"):
         read({"type": "additional_tools", "tools": tools})
@@ -356,8 +357,8 @@ def test_a_content_part_of_a_newer_client_stays_whole() -> None:
     assert only_part(said(part)) == Foreign("responses", "input_hologram", part)
 
 
-@pytest.mark.parametrize(
-    ("text", "spec"),
+@each(
+    "text, spec",
     [
         (None, OutputSpec()),
         ({"format": {"type": "text"}}, OutputSpec()),
@@ -382,8 +383,8 @@ def test_the_shape_of_the_answer(text: Any, spec: OutputSpec) -> None:
     assert read(text=text).output == spec
 
 
-@pytest.mark.parametrize(
-    ("reasoning", "spec"),
+@each(
+    "reasoning, spec",
     [
         (None, ReasoningSpec()),
         (
@@ -405,8 +406,8 @@ def test_limits_and_sampling() -> None:
     assert (sampling.temperature, sampling.top_p, sampling.stop) == (1.0, 0.5, ["END"])
 
 
-@pytest.mark.parametrize(
-    ("headers", "session_id"),
+@each(
+    "headers, session_id",
     [
         ({}, "key"),
         ({"x-client-request-id": "d", "thread-id": "c"}, "c"),
@@ -457,7 +458,7 @@ def test_fields_that_matter_only_to_the_vendor_are_accepted_in_silence() -> None
 def test_what_is_new_or_has_no_effect_is_told_in_notices() -> None:
     request = read(
         from_the_future=1,
-        prompt={"id": "p"},
+        max_tool_calls=3,
         reasoning={"effort": "ludicrous"},
         text={"verbosity": "epic", "format": {"type": "grammar"}},
     )
@@ -466,5 +467,12 @@ def test_what_is_new_or_has_no_effect_is_told_in_notices() -> None:
         Notice("unknown_value", "text.format.type 'grammar' is not known: plain text is asked"),
         Notice("unknown_value", "text.verbosity 'epic' is not known: left out"),
         Notice("unknown_field", "the field 'from_the_future' is not known: left out"),
-        Notice("ignored_field", "the field 'prompt' has no effect here"),
+        Notice("ignored_field", "the field 'max_tool_calls' has no effect here"),
     ]
+
+
+def test_what_only_the_vendors_platform_keeps_is_refused_by_name() -> None:
+    for field, instead in (("conversation", "previous_response_id"), ("prompt", "instructions")):
+        with about(field), pytest.raises(Unsupported, match=f"^{field}: .*{instead}") as caught:
+            read(**{field: {"id": "x_1"}})
+        assert caught.value.param == field

@@ -8,6 +8,7 @@ from gateway_core.events import Begin, Close, Delta, End, Event, Open, Tick, Usa
 from gateway_core.formats.responses import StreamReader
 from gateway_core.json import JsonObject, dumps
 from gateway_core.parts import collect
+from support.about import each
 from support.responses_wire import (
     USAGE,
     added,
@@ -306,7 +307,7 @@ def test_totals_with_cache_writes_and_counted_searches() -> None:
     assert collect(decode([stream])).usage == Usage(100, 40, 7, 20, 5, 3, usage)
 
 
-@pytest.mark.parametrize("usage", [None, {}, {"input_tokens_details": None}, "many"])
+@each("usage", [None, {}, {"input_tokens_details": None}, "many"])
 def test_totals_may_be_missing(usage: object) -> None:
     stream = sse(created(), message(0, said("Hi")), completed(usage=usage))
     totals = collect(decode([stream])).usage

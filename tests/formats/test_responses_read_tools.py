@@ -7,6 +7,7 @@ import pytest
 from gateway_core.formats.responses import read_request
 from gateway_core.json import JsonObject
 from gateway_core.request import CustomTool, FunctionTool, HostedTool, Tool, ToolChoice
+from support.about import each
 
 SCHEMA: JsonObject = {"type": "object", "properties": {"a": {"type": "string"}}}
 SEARCH = {
@@ -84,8 +85,8 @@ def test_a_bare_hosted_tool_needs_no_extras() -> None:
     assert read({"type": "web_search"}) == [HostedTool("web_search", "web_search")]
 
 
-@pytest.mark.parametrize(
-    ("tool", "name"),
+@each(
+    "tool, name",
     [
         ({"type": "local_shell"}, "local_shell"),
         ({"type": "tool_search", "execution": "client"}, "tool_search"),
@@ -128,8 +129,8 @@ def test_a_stray_namespace_beside_a_tool_means_nothing(kind: str) -> None:
     assert "namespace" not in (tool.extras or {}).get("responses", {})
 
 
-@pytest.mark.parametrize(
-    ("choice", "expected"),
+@each(
+    "choice, expected",
     [
         (None, ToolChoice()),
         ("auto", ToolChoice("auto")),

@@ -4,7 +4,6 @@ from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from gateway_core.formats.responses import StreamWriter, read_request, write_req
 from gateway_core.json import JsonObject, dumps, loads_object
 from gateway_core.parts import Response, collect
 from gateway_core.request import Request, Source
+from support.about import each
 from support.corpus import ANSWERS
 from support.responses_strategies import ISSUER, REQUESTS, answers, expected_response
 from support.responses_wire import decode, parse, without_ticks
@@ -92,7 +92,7 @@ def test_reads_do_not_change_the_events(
     assert decode([written[:at], written[at:]]) == decode([written])
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_every_answer_of_the_corpus_can_be_read_back(name: str) -> None:
     def said(response: Response) -> list[str]:
         return [

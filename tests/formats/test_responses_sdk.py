@@ -14,6 +14,7 @@ from gateway_core.events import Begin, Delta, End, Event, Fail, Open
 from gateway_core.formats.responses import FORMAT, StreamWriter, read_request
 from gateway_core.json import JsonObject, loads_object
 from gateway_core.parts import collect
+from support.about import each
 from support.corpus import ANSWERS
 
 # The stream helper knows only completed responses as final ones.
@@ -61,14 +62,14 @@ def body_of(name: str) -> JsonObject:
     return StreamWriter(request, "m", "resp_1", 1_700_000_000).body(collect(ANSWERS[name]))
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_the_whole_answer_is_what_we_said(name: str) -> None:
     with sdk(ANSWERS[name]) as connected:
         response = connected.responses.create(model="m", input="Hi")
     assert response.to_dict() == body_of(name)
 
 
-@pytest.mark.parametrize("name", COMPLETED)
+@each("name", COMPLETED)
 def test_the_streamed_answer_is_the_collected_one(name: str) -> None:
     with (
         sdk(ANSWERS[name]) as connected,
@@ -78,7 +79,7 @@ def test_the_streamed_answer_is_the_collected_one(name: str) -> None:
     assert bare(final.to_dict()) == body_of(name)
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_the_last_event_of_a_bare_stream_holds_the_answer(name: str) -> None:
     with sdk(ANSWERS[name]) as connected:
         *_, last = connected.responses.create(model="m", input="Hi", stream=True)

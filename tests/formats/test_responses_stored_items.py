@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from gateway_core.content import Message, Text, ToolCall, ToolResult
 from gateway_core.formats.responses.read_items import read_input
 from gateway_core.formats.responses.stored_items import (
@@ -12,6 +10,7 @@ from gateway_core.formats.responses.stored_items import (
     item_list,
     messages_after,
 )
+from support.about import each
 
 ID = "resp_" + "0" * 48
 HELLO = {"type": "message", "role": "user", "content": "Hello"}
@@ -20,9 +19,7 @@ CALLS = [{"type": "function_call", "call_id": id, "name": "look", "arguments": "
 RESULTS = [{"type": "function_call_output", "call_id": id, "output": "seen"} for id in "ab"]
 
 
-@pytest.mark.parametrize(
-    ("value", "items"), [("Hello", [HELLO]), ("", []), (None, []), ([ANSWER], [ANSWER])]
-)
+@each("value, items", [("Hello", [HELLO]), ("", []), (None, []), ([ANSWER], [ANSWER])])
 def test_input_in_any_form_is_a_list_of_items(value: Any, items: list[Any]) -> None:
     assert input_items(value) == items
 
@@ -54,7 +51,7 @@ def test_no_items_are_a_list_too() -> None:
     assert item_list(ID, [], ItemPage()) == nothing
 
 
-@pytest.mark.parametrize("cut", range(7))
+@each("cut", range(7))
 def test_a_conversation_in_two_pieces_reads_as_in_one(cut: int) -> None:
     items = [HELLO, ANSWER, *CALLS, *RESULTS, ANSWER]
     whole = read_input(items)

@@ -28,11 +28,12 @@ from gateway_core.events import (
     UsageSeen,
 )
 from gateway_core.parts import Response
+from support.about import each
 from support.responses_writing import kinds, streamed, writer, written
 
 
-@pytest.mark.parametrize(
-    ("reason", "status", "details"),
+@each(
+    "reason, status, details",
     [
         ("stop", "completed", None),
         ("stop_sequence", "completed", None),
@@ -121,8 +122,8 @@ def test_a_failure_never_completes_an_open_call() -> None:
     assert events[-1]["response"]["output"] == []
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "message"),
+@each(
+    "error, code, message",
     [
         (ContextOverflow("too long"), "context_length_exceeded", "too long"),
         (

@@ -29,6 +29,7 @@ from gateway_core.request import (
     SessionHints,
 )
 from gateway_core.testing.conversations import features
+from support.about import each
 from support.corpus import CONVERSATIONS
 
 SCHEMA: JsonObject = {"type": "object", "properties": {}}
@@ -137,8 +138,8 @@ def test_results_come_before_the_text_of_their_message() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("result", "output"),
+@each(
+    "result, output",
     [
         (ToolResult("c", [Text("ok")]), "ok"),
         (ToolResult("c", [Text("why")], failed=True), "[tool call failed]\nwhy"),
@@ -172,8 +173,8 @@ def test_a_call_without_arguments_has_an_empty_object() -> None:
     assert items(assistant(ToolCall("c", "now", "")))[0]["arguments"] == "{}"
 
 
-@pytest.mark.parametrize(
-    ("media", "written"),
+@each(
+    "media, written",
     [
         (IMAGE, {"type": "input_image", "image_url": "data:image/png;base64,iVBO"}),
         (
@@ -312,8 +313,8 @@ def test_items_of_this_format_go_back_whole() -> None:
     assert items(assistant(Foreign("responses", "compaction", item))) == [item]
 
 
-@pytest.mark.parametrize(
-    ("message", "name"),
+@each(
+    "message, name",
     [
         (user(Foreign("anthropic", "container_upload", {})), "container_upload"),
         (assistant(Foreign("anthropic", "mcp_tool_use", {})), "mcp_tool_use"),
@@ -337,7 +338,7 @@ def words(request: Request) -> list[str]:
     return [part.text for part in parts if isinstance(part, Text) and part.text]
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     [name for name in CONVERSATIONS if not features(CONVERSATIONS[name]) & {"foreign", "video"}],
 )

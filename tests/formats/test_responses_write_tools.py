@@ -9,6 +9,7 @@ from gateway_core.errors import Unsupported
 from gateway_core.formats.responses import read_request, write_request
 from gateway_core.json import JsonObject
 from gateway_core.request import CustomTool, FunctionTool, HostedTool, Request, Tool, ToolChoice
+from support.about import each
 
 SCHEMA: JsonObject = {"type": "object", "properties": {}}
 
@@ -116,8 +117,8 @@ def test_an_upstream_without_namespaces_gets_flat_names() -> None:
     assert body["tool_choice"] == {"type": "function", "name": "crm__get"}
 
 
-@pytest.mark.parametrize(
-    ("choice", "written"),
+@each(
+    "choice, written",
     [
         (ToolChoice("required"), "required"),
         (ToolChoice("tool", ["f"]), {"type": "function", "name": "f"}),

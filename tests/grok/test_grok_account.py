@@ -12,6 +12,7 @@ from gateway_core.errors import NotFound, Unsupported
 from gateway_core.provider import StoredAction
 from gateway_grok.plugin import GrokProvider
 from gateway_grok.settings import GrokSettings
+from support.about import each
 from support.grok_asking import CREDENTIAL
 
 PROFILE: JsonObject = {
@@ -84,8 +85,8 @@ async def test_a_plan_is_active_unless_it_is_free(
     assert found.rate_windows == []
 
 
-@pytest.mark.parametrize(
-    ("config", "windows"),
+@each(
+    "config, windows",
     [
         (
             {"monthlyLimit": {"val": 200}, "used": {"val": 50}, "billingPeriodEnd": "2026-09-01"},
@@ -159,8 +160,8 @@ async def test_a_deletion_is_confirmed_whatever_xai_says(body: bytes) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
+@each(
+    "status, body, kind",
     [
         (404, b'{"error":"no"}', NotFound),
         (401, b'{"error":"no"}', Unauthorized),

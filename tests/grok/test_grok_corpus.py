@@ -35,7 +35,7 @@ FIELDS = {
     "response_format",
     "aspect_ratio",
 }
-REFUSED = ("Grok takes", "does not take", "has no Responses form", "not a file id", "cannot", "xAI")
+REFUSED = ("Grok takes", "does not take", "has no Responses form", "by file id", "cannot", "xAI")
 
 
 def bodies_of(request: Request, model: str = "grok-4.5") -> JsonObject:

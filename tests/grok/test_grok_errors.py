@@ -20,6 +20,7 @@ from gateway_core.errors import NotFound, TooLarge, UpstreamTimeout
 from gateway_core.json import dumps
 from gateway_grok.errors import Told, is_other_rail, read_error, read_told, refused_field
 from gateway_grok.settings import Rail
+from support.about import each
 
 DENIED = {"code": "permission-denied", "error": "Access to the chat endpoint is denied."}
 SPENT = {"code": "personal-team-blocked:spending-limit", "error": "Spending limit reached."}
@@ -39,8 +40,8 @@ def error_of(
     return read_error(status, headers or {}, data, rail)
 
 
-@pytest.mark.parametrize(
-    ("body", "told"),
+@each(
+    "body, told",
     [
         (b'{"code":"invalid-argument","error":"Words."}', Told("invalid-argument", "Words.")),
         (b'{"code":"Client specified it wrongly","error":"Words."}', Told(None, "Words.")),
@@ -62,8 +63,8 @@ def test_slug_and_words_in_every_shape(body: bytes, told: Told | None) -> None:
     assert read_told({}, body) == told
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "rail", "kind", "words"),
+@each(
+    "status, body, rail, kind, words",
     [
         (
             400,
@@ -150,9 +151,7 @@ def test_a_limit_is_waited_for_two_minutes_at_most() -> None:
     assert error_of(429, {"error": "x"}, headers={"retry-after": "900"}).retry_after == 120
 
 
-@pytest.mark.parametrize(
-    ("status", "again"), [(500, True), (503, True), (525, False), (526, False)]
-)
+@each("status, again", [(500, True), (503, True), (525, False), (526, False)])
 def test_certificates_do_not_mend_themselves(status: int, again: bool) -> None:
     assert error_of(status, b"").retryable is again
 
@@ -179,8 +178,8 @@ def test_a_seal_that_xai_cannot_read_has_the_code_that_drops_it() -> None:
     assert error.code == "invalid_encrypted_content"
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "rail", "other"),
+@each(
+    "status, body, rail, other",
     [
         (402, {"error": "Pay."}, "api", True),
         (403, SPENT, "api", True),
@@ -207,8 +206,8 @@ def test_when_the_other_rail_may_serve(status: int, body: Any, rail: Rail, other
     assert is_other_rail(status, {}, data, rail) is other
 
 
-@pytest.mark.parametrize(
-    ("status", "words", "field"),
+@each(
+    "status, words, field",
     [
         (400, "Argument not supported: metadata", "metadata"),
         (400, "Argument not supported on this model: presence_penalty", "presence_penalty"),

@@ -10,6 +10,7 @@ from gateway_core.errors import InvalidRequest, Unsupported
 from gateway_core.formats import images
 from gateway_core.request import ToolChoice
 from gateway_grok.settings import GrokSettings
+from support.about import each
 from support.grok_asking import body_of, degraded, hello, translated
 from support.pictures import PNG_BASE64
 
@@ -40,8 +41,8 @@ def test_a_picture_is_asked_of_xais_own_endpoint() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("model", "tools", "choice", "path"),
+@each(
+    "model, tools, choice, path",
     [
         ("grok-4.5", [PAINT], FORCED, "/images/generations"),
         ("grok-4.5", [PAINT], ToolChoice(), "/images/generations"),
@@ -60,8 +61,8 @@ def test_when_a_picture_is_all_that_is_wanted(
     assert painted(hello(tools=tools, tool_choice=choice), model)[0] == path
 
 
-@pytest.mark.parametrize(
-    ("size", "ratio"),
+@each(
+    "size, ratio",
     [
         ("1024x1024", "1:1"),
         ("1536x1024", "3:2"),
@@ -77,8 +78,8 @@ def test_a_size_becomes_the_nearest_ratio(size: str, ratio: str | None) -> None:
     assert painted(ordered(size=size))[1].get("aspect_ratio") == ratio
 
 
-@pytest.mark.parametrize(
-    ("asked", "model", "painter", "notices"),
+@each(
+    "asked, model, painter, notices",
     [
         (None, "grok-4.5", "grok-imagine-image-quality", []),
         ("gpt-image-2", "grok-4.5", "grok-imagine-image-quality", ["mapped_model"]),
@@ -136,7 +137,7 @@ def test_nothing_to_paint_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="nothing is said"):
         picture = Media("image", url="https://a.example")
         painted(Request("m", [Message("user", [picture])]), "grok-imagine-image")
-    with pytest.raises(Unsupported, match="not a file id"):
+    with pytest.raises(Unsupported, match="by file id"):
         picture = Media("image", file="file_1")
         painted(Request("m", [Message("user", [Text("x"), picture])]), "grok-imagine-image")
 

@@ -11,6 +11,7 @@ from gateway_core.formats.responses import read_request
 from gateway_core.request import SessionHints
 from gateway_core.seals import pack
 from gateway_grok.items import ABORTED
+from support.about import each
 from support.grok_asking import asked, hello, translated
 from support.pictures import GIF_BASE64, PNG_BASE64
 
@@ -59,7 +60,7 @@ def test_reasoning_of_the_account_is_replayed() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@each(
     "seal",
     [
         None,
@@ -155,8 +156,8 @@ def test_pictures_in_results_stay_there() -> None:
 # --- pictures and files -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("media", "part"),
+@each(
+    "media, part",
     [
         (
             Media("image", url="https://a.example/x.webp", extras={"responses": {"detail": "low"}}),
@@ -181,8 +182,8 @@ def test_media_that_xai_takes(media: Media, part: JsonObject) -> None:
     assert items(told(media))[0]["content"] == [part]
 
 
-@pytest.mark.parametrize(
-    ("media", "word"),
+@each(
+    "media, word",
     [
         (Media("image", "image/gif", data=GIF_BASE64), "not as image/gif"),
         (Media("image", file="file_1"), "not a file id"),

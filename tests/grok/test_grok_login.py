@@ -17,6 +17,7 @@ from gateway_grok.identity import make_credential, read_identity
 from gateway_grok.login import CLIENT_ID, OLD_SCOPE, SCOPE
 from gateway_grok.plugin import GrokProvider
 from gateway_grok.settings import GrokSettings
+from support.about import each
 from support.identity_provider import Fault, IdentityProvider
 from support.login_prompt import ScriptedPrompt
 
@@ -292,9 +293,7 @@ async def test_the_profile_names_the_owner_where_no_token_does(
         assert (await by_browser(http, settings)).account == "u-5c1"
 
 
-@pytest.mark.parametrize(
-    ("tier", "plan"), [(0, "free"), (1, "SuperGrok"), (5, "SuperGrok Heavy"), (9, "tier 9")]
-)
+@each("tier, plan", [(0, "free"), (1, "SuperGrok"), (5, "SuperGrok Heavy"), (9, "tier 9")])
 def test_the_tier_in_a_token_is_a_plan(tier: int, plan: str) -> None:
     assert read_identity(SecretStr(jwt(tier=tier))).plan == plan
 

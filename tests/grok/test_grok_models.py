@@ -11,6 +11,7 @@ from gateway_core.provider import Route
 from gateway_grok.models import STATIC_MODELS, GrokModel, find_model, parse_name, read_models
 from gateway_grok.plugin import GrokProvider
 from gateway_grok.settings import FamilyModels, GrokSettings
+from support.about import each
 from support.grok_asking import CREDENTIAL, LISTED
 
 FAMILIES = FamilyModels()
@@ -81,8 +82,8 @@ def test_the_registry_names_every_known_model() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("id", "window", "most", "efforts", "inputs"),
+@each(
+    "id, window, most, efforts, inputs",
     [
         ("grok-4.6", 500_000, 65_536, ("low", "medium", "high", "xhigh"), ("text", "image")),
         ("grok-4.3", 1_000_000, 65_536, ("none", "low", "medium", "high"), ("text", "image")),
@@ -142,8 +143,8 @@ def test_image_models_are_always_there_and_ids_win_over_aliases() -> None:
     assert "grok-imagine-image-quality" in models
 
 
-@pytest.mark.parametrize(
-    ("fields", "efforts"),
+@each(
+    "fields, efforts",
     [
         ({"id": "grok-x", "supportsReasoningEffort": True}, ("low", "medium", "high")),
         ({"id": "grok-4.5", "supportsReasoningEffort": False}, ()),
@@ -156,7 +157,7 @@ def test_efforts_are_read_leniently(fields: JsonObject, efforts: tuple[str, ...]
     assert model.efforts == efforts
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"data": []}, {"data": [{"hidden": True}]}])
+@each("body", [None, [], {}, {"data": []}, {"data": [{"hidden": True}]}])
 def test_a_list_without_models_is_refused(body: Any) -> None:
     with pytest.raises(UpstreamProtocol):
         read_models(body)
@@ -173,8 +174,8 @@ def test_what_a_live_list_says_of_a_model_counts() -> None:
 # --- names --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "claim"),
+@each(
+    "name, claim",
     [
         ("grok-4.5", Claim("grok-4.5")),
         ("grok-4.5-latest", Claim("grok-4.5")),

@@ -16,6 +16,7 @@ from gateway_core.request import Sampling, SessionHints
 from gateway_grok.plugin import GrokProvider
 from gateway_grok.rails import RailMemory, opened
 from gateway_grok.settings import GrokSettings, Rail
+from support.about import each
 from support.grok_asking import ACCOUNT, body_of, hello, translated
 
 API, PROXY = "https://api.x.ai/v1/responses", "https://cli-chat-proxy.grok.com/v1/responses"
@@ -76,8 +77,8 @@ async def answered(
     return stream.status, loads_object(body), call
 
 
-@pytest.mark.parametrize(
-    ("request_", "rail", "url"),
+@each(
+    "request_, rail, url",
     [
         (hello(), "auto", PROXY),
         (hello(session=STORED), "auto", API),
@@ -115,7 +116,7 @@ async def test_a_version_that_is_too_old_for_the_proxy_is_followed_by_the_api() 
     assert hosts.urls == [PROXY, API]
 
 
-@pytest.mark.parametrize("refusal", [(402, SPENT), (403, SPENT), (429, SPENT), (403, DENIED)])
+@each("refusal", [(402, SPENT), (403, SPENT), (429, SPENT), (403, DENIED)])
 async def test_a_refusal_of_the_api_is_followed_by_the_proxy(refusal: tuple[int, Any]) -> None:
     hosts, memory = Hosts([refusal, OK]), RailMemory()
     status, _, call = await answered(hosts, hello(session=STORED), memory)
@@ -172,8 +173,8 @@ async def test_there_is_one_fallback_and_no_more() -> None:
     assert "(asked before, the other host refused: proxy: Access denied.)" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("answer", "rail"),
+@each(
+    "answer, rail",
     [
         ((403, DENIED), "proxy"),
         ((402, SPENT), "api"),

@@ -14,6 +14,7 @@ from gateway_core.json import dumps, loads_object
 from gateway_core.request import OutputSpec, ReasoningSpec, Sampling, SessionHints, Source
 from gateway_grok.plugin import GrokProvider
 from gateway_grok.settings import FamilyModels, GrokSettings
+from support.about import each
 from support.grok_asking import asked, body_of, degraded, hello, route_to, translated
 
 UUID = "6a5c1b1e-0000-4000-8000-000000000001"
@@ -106,8 +107,8 @@ def test_without_a_login_the_command_is_named() -> None:
         GrokProvider().gateway_translate(hello(), route_to("grok-4.5"), None, GrokSettings())
 
 
-@pytest.mark.parametrize(
-    ("session", "format", "rail", "store"),
+@each(
+    "session, format, rail, store",
     [
         (SessionHints(), "chat", "auto", False),
         (SessionHints(), "responses", "auto", False),
@@ -154,8 +155,8 @@ def test_the_proxy_goes_on_from_nothing() -> None:
 # --- knobs --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("model", "effort", "sent"),
+@each(
+    "model, effort, sent",
     [
         ("grok-4.5", "low", "low"),
         ("grok-4.5", "minimal", "low"),
@@ -185,8 +186,8 @@ def test_the_effort_in_a_name_wins_over_the_request_and_that_over_the_settings()
     assert asked(hello(), settings=settings)["reasoning"]["effort"] == "medium"
 
 
-@pytest.mark.parametrize(
-    ("format", "spec", "settings", "summary"),
+@each(
+    "format, spec, settings, summary",
     [
         ("chat", ReasoningSpec(), {}, "auto"),
         ("anthropic", ReasoningSpec(), {}, None),
@@ -223,8 +224,8 @@ def test_stop_sequences_are_honoured_here_and_sent_when_wanted() -> None:
     assert "stop" not in asked(on_proxy, settings=GrokSettings(forward_stop=True))
 
 
-@pytest.mark.parametrize(
-    ("output", "text"),
+@each(
+    "output, text",
     [
         (OutputSpec(), None),
         (OutputSpec("json"), {"format": {"type": "json_object"}}),
@@ -357,11 +358,7 @@ def captured(path: Path) -> Request | None:
     return format.read_request(sent["body"], headers)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in sorted(CAPTURES.glob("*.json")) if captured(path)],
-    ids=lambda p: p.stem,
-)
+@each("path", [path for path in sorted(CAPTURES.glob("*.json")) if captured(path)])
 def test_what_real_clients_send_is_translated_or_refused_by_name(path: Path) -> None:
     request = captured(path)
     assert request is not None

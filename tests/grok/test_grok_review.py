@@ -19,12 +19,13 @@ from gateway_grok.discovery import is_trusted
 from gateway_grok.login import CLIENT_ID
 from gateway_grok.plugin import GrokProvider
 from gateway_grok.settings import GrokSettings
+from support.about import each
 from support.grok_asking import CREDENTIAL, asked, translated
 
 SETTINGS = GrokSettings()
 
 
-@pytest.mark.parametrize(
+@each(
     "address",
     [
         "https://evil.example\\.x.ai/oauth2/authorize",  # a browser reads `\` as `/`
@@ -39,8 +40,8 @@ def test_an_address_that_programs_read_in_different_ways_is_not_trusted(address:
     assert not is_trusted(address, SETTINGS)
 
 
-@pytest.mark.parametrize("id", ["..", ".", "...", ""])
-@pytest.mark.parametrize("action", ["retrieve", "delete"])
+@each("id", ["..", ".", "...", ""])
+@each("action", ["retrieve", "delete"])
 async def test_an_id_never_leads_out_of_the_responses(id: str, action: Any) -> None:
     def nobody(request: httpx.Request) -> httpx.Response:
         raise AssertionError(f"{request.method} {request.url} was asked")
@@ -61,7 +62,7 @@ def test_what_is_included_is_a_list_of_words() -> None:
     assert body["include"] == ["reasoning.encrypted_content", "no_inline_citations"]
 
 
-@pytest.mark.parametrize("name", [{}, [], 7, None, ""])
+@each("name", [{}, [], 7, None, ""])
 def test_a_tool_inside_of_the_input_needs_a_name(name: object) -> None:
     added = {"type": "additional_tools", "tools": [{"type": "function", "name": name}]}
     with pytest.raises(InvalidRequest, match="name"):

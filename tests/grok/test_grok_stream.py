@@ -32,6 +32,7 @@ from gateway_core.parts import collect
 from gateway_core.request import Sampling, SessionHints
 from gateway_grok.errors import refine
 from gateway_grok.plugin import GrokProvider
+from support.about import each
 from support.grok_asking import decoded, hello, translated
 from support.pictures import PNG_BASE64
 from support.responses_wire import (
@@ -78,7 +79,7 @@ def failure(events: list[Event]) -> GatewayError:
     return last.error
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_the_transcript_means_what_is_written_beside_it(name: str) -> None:
     expected = facts_of(name)["expect"]
     events = events_of(name)
@@ -232,7 +233,7 @@ def test_a_response_may_come_in_one_piece() -> None:
     assert (answer.id, answer.parts, answer.stop) == ("resp_1", [Text("Hello")], "stop")
 
 
-@pytest.mark.parametrize("data", [b"", b'{"id":"resp_1","output":[', b"[]", b'{"id":"resp_1"}'])
+@each("data", [b"", b'{"id":"resp_1","output":[', b"[]", b'{"id":"resp_1"}'])
 def test_anything_else_in_one_piece_fails(data: bytes) -> None:
     assert isinstance(failure(decoded([data], translated(hello()), JSON)), UpstreamProtocol)
 
@@ -269,8 +270,8 @@ def stopped(pieces: list[str], *sequences: str) -> tuple[str, str, str | None]:
     return text, answer.stop, answer.stop_sequence
 
 
-@pytest.mark.parametrize(
-    ("pieces", "sequences", "outcome"),
+@each(
+    "pieces, sequences, outcome",
     [
         (["one two three"], ["two"], ("one ", "stop_sequence", "two")),
         (["one t", "w", "o three"], ["two"], ("one ", "stop_sequence", "two")),
@@ -348,8 +349,8 @@ def test_an_answer_without_a_picture_fails() -> None:
 # --- errors inside of streams -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("code", "words", "kind"),
+@each(
+    "code, words, kind",
     [
         ("rate_limit_exceeded", "Slow down.", RateLimited),
         ("server_error", "Oops.", UpstreamFailed),

@@ -10,6 +10,7 @@ from gateway_core.formats.anthropic import FORMAT as ANTHROPIC
 from gateway_core.formats.responses import read_request
 from gateway_core.request import Tool, ToolChoice
 from gateway_grok.tools import MOST_TOOLS, clean_tools
+from support.about import each
 from support.grok_asking import asked, body_of, degraded, hello, translated
 
 EMPTY: JsonObject = {"type": "object", "properties": {}}
@@ -28,8 +29,8 @@ def read(*tools: JsonObject, **more: Any) -> Request:
     return read_request({"model": "m", "input": "Hi", "tools": [*tools], **more}, {})
 
 
-@pytest.mark.parametrize(
-    ("parameters", "wanted"),
+@each(
+    "parameters, wanted",
     [
         ({}, EMPTY),
         ({"type": "object"}, EMPTY),
@@ -100,8 +101,8 @@ def test_tools_of_a_namespace_stand_under_flat_names() -> None:
 # --- hosted -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("tool", "wanted", "notices"),
+@each(
+    "tool, wanted, notices",
     [
         ({"type": "web_search"}, {"type": "web_search"}, []),
         (
@@ -222,8 +223,8 @@ def test_newer_models_paint_by_themselves(model: str, kinds: int) -> None:
 SEARCH = HostedTool("web_search", "web_search")
 
 
-@pytest.mark.parametrize(
-    ("choice", "wanted"),
+@each(
+    "choice, wanted",
     [
         (ToolChoice(), "auto"),
         (ToolChoice("none"), "none"),

@@ -10,14 +10,15 @@ from gateway_core.testing import fake_credential
 from gateway_kilo.account import list_models
 from gateway_kilo.models import STATIC_MODELS, claim, read_models, vendor_name
 from gateway_kilo.settings import KiloSettings
+from support.about import each
 
 
 def read(*entries: dict[str, Any], free_only: bool = False) -> list[Model]:
     return read_models({"data": list(entries)}, free_only=free_only)
 
 
-@pytest.mark.parametrize(
-    ("entry", "free"),
+@each(
+    "entry, free",
     [
         ({"id": "a/b", "isFree": True}, True),
         ({"id": "a/b:free"}, True),
@@ -78,8 +79,8 @@ def test_short_names() -> None:
         assert (claimed and claimed.model) == target
 
 
-@pytest.mark.parametrize(
-    ("name", "told"),
+@each(
+    "name, told",
     [
         ("a/b", "a/b"),
         ("kilo/a/b", "a/b"),

@@ -1,6 +1,7 @@
 """Runs of the Cursor plugin without a network: the fixtures, plans, and messages of the server."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,10 @@ TOOLS = (
 )
 """The tools of the fixtures."""
 
+_TABLE = ToolTable(TOOLS)
 
+
+@cache
 def fixture(name: str) -> bytes:
     """The bytes of a fixture, by the beginning of its name (`s21`)."""
     [path] = FIXTURES.glob(f"{name}*.bin")
@@ -82,7 +86,7 @@ def plan_for(tools: Iterable[FunctionTool] = TOOLS, **facts: Any) -> RunPlan:
         "conversation": first.conversation_id,
         "start": RunStart(first, {}),
         "context": context.request_context_result.success.request_context,
-        "tools": ToolTable(tools),
+        "tools": _TABLE if tools is TOOLS else ToolTable(tools),
     }
     return RunPlan(**(given | facts))
 

@@ -17,6 +17,7 @@ from gateway_core import (
     hookimpl,
 )
 from gateway_core.provider import Exchange
+from gateway_core.tokens import count_request
 from support.providers import LocalStream
 from support.replay import ReplayDecoder, ReplayStream
 
@@ -28,7 +29,8 @@ class ScriptedProvider:
     """Serves `models` under the provider id `scripted`.
 
     script: what the next requests are answered with; an error is an HTTP answer with its status.
-    requests: those it was asked to translate. exchanges: those it was told of.
+    requests: those it was asked to translate; counting tokens needs no translation.
+    exchanges: those it was told of.
     """
 
     script: list[Sequence[Event] | GatewayError] = field(default_factory=list)
@@ -49,6 +51,10 @@ class ScriptedProvider:
     def gateway_translate(self, request: Request) -> UpstreamCall:
         self.requests.append(request)
         return UpstreamCall("POST", "scripted:", {}, state=self.script.pop(0))
+
+    @hookimpl
+    def gateway_count_tokens(self, request: Request) -> int:
+        return count_request(request)
 
     @hookimpl
     @asynccontextmanager

@@ -42,11 +42,15 @@ class CoreDefaults:
         )
 
     @hookimpl(trylast=True)
-    def gateway_count_tokens(self, request: Request) -> int:
-        """The o200k count of all that would be sent."""
+    def gateway_count_tokens(self, request: Request, call: UpstreamCall | None) -> int:
+        """The o200k count of all that would be sent: of the call's body where its shape is one of
+        the public formats, else of the request.
+        """
+        from gateway_core.sent_tokens import count_sent
         from gateway_core.tokens import count_request
 
-        return count_request(request)
+        sent = None if call is None else count_sent(call.body)
+        return count_request(request) if sent is None else sent
 
 
 def message_in(body: bytes, headers: Mapping[str, str]) -> str | None:

@@ -21,6 +21,7 @@ from gateway_core.custom_tools import (
 )
 from gateway_core.errors import Unsupported
 from gateway_core.events import Notice
+from gateway_core.file_references import refusal
 from gateway_core.json import dumps_text
 from gateway_core.provider import Capabilities
 from gateway_core.request import (
@@ -32,6 +33,7 @@ from gateway_core.request import (
     Tool,
     ToolChoice,
 )
+from gateway_core.text_documents import text_documents
 
 if TYPE_CHECKING:
     from gateway_core.json import JsonObject
@@ -48,7 +50,6 @@ _SAMPLING: Final = (
     "presence_penalty",
     "frequency_penalty",
 )
-_ALL_INPUT: Final = frozenset({"image", "document", "audio", "video"})
 
 
 def degrade(
@@ -89,6 +90,7 @@ class _Policy:
         self._notices: list[Notice] = []
 
     def apply(self, request: Request) -> tuple[Request, list[Notice]]:
+        request = self._documents(request)
         self._check_media(request)
         request = self._sampling(request)
         request = self._reasoning(request)
@@ -108,9 +110,14 @@ class _Policy:
     def _dropped(self, field: str) -> None:
         self._notice(f"dropped_{field}", f"{self._title} has no `{field}`: it was left out")
 
+    def _documents(self, request: Request) -> Request:
+        if "document" in self._can.input:
+            return request
+        messages = text_documents(request.messages)
+        same = all(map(is_, messages, request.messages))
+        return request if same else replace(request, messages=messages)
+
     def _check_media(self, request: Request) -> None:
-        if self._can.media_urls and self._can.input >= _ALL_INPUT:
-            return
         for media, path in _media_of(request.messages):
             if media.kind not in self._can.input:
                 raise Unsupported(
@@ -118,7 +125,11 @@ class _Policy:
                     f"remove it or choose another model",
                     param=path,
                 )
-            if not self._can.media_urls and media.url and media.data is None and media.file is None:
+            if media.data is not None:
+                continue
+            if media.file is not None and media.kind not in self._can.file_ids:
+                raise refusal(media, request.source, path, self._title)
+            if not self._can.media_urls and media.url and media.file is None:
                 raise Unsupported(
                     f"{path}: {self._title} takes no {media.kind} by URL; send it inline as base64",
                     param=path,
@@ -205,6 +216,12 @@ class _Policy:
         forced = choice.mode == "tool" and not names
         if (not left and choice.mode != "none") or forced:
             tool = next((tool for tool in lacking if tool.name in choice.names), lacking[0])
+            if tool.wished_in is not None:
+                raise Unsupported(
+                    f"{tool.wished_in}: {self._title} has no {tool.kind!r}; choose a model that "
+                    "can, or ask for text alone",
+                    param=tool.wished_in,
+                )
             raise Unsupported(
                 f"{self._title} cannot run the tool {tool.kind!r}; "
                 f"choose a model that can, or send the request without it",

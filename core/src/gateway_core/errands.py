@@ -123,7 +123,7 @@ def token_counting(read: ReadRequest, write: Callable[[int], JsonObject]) -> Wor
         request = await errand.runtime.responses.replayed(read(body, errand.headers))
         if not request.model:
             return write(await in_thread(count_request, request))
-        count = Turn(errand.runtime, request, errand.id).token_counter()
+        count = await Turn(errand.runtime, request, errand.id).token_counter()
         return write(await in_thread(count))
 
     return count_tokens

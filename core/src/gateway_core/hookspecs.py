@@ -162,10 +162,17 @@ class GatewaySpec:
 
     @hookspec(firstresult=True)
     def gateway_count_tokens(
-        self, request: Request, route: Route, settings: "BaseModel"
+        self,
+        request: Request,
+        route: Route,
+        settings: "BaseModel",
+        call: UpstreamCall | None,
     ) -> int | None:
-        """Input tokens the provider would be sent. Optional and called in a worker thread; None
-        lets the core count."""
+        """Input tokens the provider would be sent: `call` is the request as translated, or None
+        where that needs a login that is not there or it is too large to be sent. Optional and
+        called in a worker thread, as the translation before it is; None lets the core count, which
+        knows the bodies of the public formats (`gateway_core.sent_tokens`).
+        """
 
     @hookspec(firstresult=True)
     def gateway_stored_response(

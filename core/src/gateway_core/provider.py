@@ -42,6 +42,7 @@ class Capabilities:
     sampling: names of `Sampling` fields that are passed on.
     efforts: reasoning efforts accepted, ascending; empty when reasoning cannot be asked for.
     media_urls: whether media may be given by URL rather than inline.
+    file_ids: kinds of media that may be given by the id of a file that the upstream keeps.
     native_compaction: whether the upstream knows the `compaction_trigger` of the Responses format
     and takes its own `compaction` items back; otherwise the gateway asks the model for a summary.
     """
@@ -58,6 +59,7 @@ class Capabilities:
     sampling: frozenset[str] = frozenset({"max_output_tokens", "temperature", "top_p", "stop"})
     efforts: tuple[str, ...] = ("low", "medium", "high")
     native_compaction: bool = False
+    file_ids: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, frozen=True)

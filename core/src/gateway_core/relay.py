@@ -8,7 +8,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -17,7 +17,14 @@ import pluggy
 from pydantic import BaseModel
 
 from gateway_core.credentials.store import Credential
-from gateway_core.errors import GatewayError, Internal, Unsupported
+from gateway_core.errors import (
+    ContextOverflow,
+    GatewayError,
+    Internal,
+    LoginRequired,
+    TooLarge,
+    Unsupported,
+)
 from gateway_core.hookspecs import GatewaySpec
 from gateway_core.json import JsonObject
 from gateway_core.plugin_health import WrongResult
@@ -85,8 +92,7 @@ class Relay:
             if name.startswith("gateway_")
         }
         self._policies = any(
-            implementation.wrapper or implementation.hookwrapper
-            for implementation in self._implementations("gateway_translate")
+            _wraps(implementation) for implementation in self._implementations("gateway_translate")
         )
 
     async def login(
@@ -222,10 +228,24 @@ class Relay:
         self._expect(hook, error, isinstance(error, GatewayError), "GatewayError")
         return error
 
-    def count_tokens(self, request: Request, route: Route) -> int:
-        """Input tokens of a request; slow, so called in a worker thread."""
+    def count_tokens(
+        self, request: Request, route: Route, credential: Credential | None = None
+    ) -> int:
+        """Input tokens of a request as it would be sent; slow, so called in a worker thread.
+
+        The credential, however stale, only serves to translate: nothing is sent. That is left out
+        for a plugin that counts without the call. Raises as `translate` does for what cannot be
+        asked.
+        """
         hook = "gateway_count_tokens"
-        count: int = self._call(hook, request=request, route=route, settings=self.settings)
+        call: UpstreamCall | None = None
+        counter = next(each for each in reversed(self._implementations(hook)) if not _wraps(each))
+        if "call" in counter.argnames:
+            with suppress(LoginRequired, ContextOverflow, TooLarge):
+                call = self.translate(request, route, credential)
+        count: int = self._call(
+            hook, request=request, route=route, settings=self.settings, call=call
+        )
         self._expect(hook, count, type(count) is int, "int")
         return count
 
@@ -306,9 +326,12 @@ class Relay:
         }
         for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
             if implementation := codes.get(frame.f_code):
-                wraps = implementation.wrapper or implementation.hookwrapper
-                return implementation.plugin_name if wraps else None
+                return implementation.plugin_name if _wraps(implementation) else None
         return None
+
+
+def _wraps(implementation: pluggy.HookImpl) -> bool:
+    return implementation.wrapper or implementation.hookwrapper
 
 
 def _wrong_models(models: object) -> WrongResult | None:

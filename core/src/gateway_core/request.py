@@ -60,13 +60,14 @@ class HostedTool:
     `user_location` (`{"city", "country", "region", "timezone"}`), `context_size` for `web_search`;
     `size`, `quality`, `background`, `output_format`, `partial_images`, `model` for
     `image_generation`. The client's own object, when more is in it, is kept in `extras` under the
-    format's name.
+    format's name. `wished_in` is the client's field, where that is another than `tools`.
     """
 
     kind: str
     name: str
     options: JsonObject = field(default_factory=dict)
     extras: Extras | None = None
+    wished_in: str | None = None
 
 
 Tool: TypeAlias = FunctionTool | CustomTool | HostedTool

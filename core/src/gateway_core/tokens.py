@@ -33,18 +33,25 @@ from gateway_core.request import CustomTool, FunctionTool, Request, Tool
 if TYPE_CHECKING:
     import tiktoken
 
-__all__ = ["count_request", "count_text", "in_thread", "warm"]
+__all__ = [
+    "PER_CALL",
+    "PER_MESSAGE",
+    "PER_REQUEST",
+    "PER_TOOL",
+    "count_media",
+    "count_request",
+    "count_text",
+    "in_thread",
+    "warm",
+]
 
 T = TypeVar("T")
 
 VOCABULARY: Final = "o200k_base.tiktoken.gz"
 VOCABULARY_SHA256: Final = "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
 
-# The names that open a message, a call or a tool cost a few tokens in every chat template.
-_PER_REQUEST: Final = 3
-_PER_MESSAGE: Final = 4
-_PER_CALL: Final = 8
-_PER_TOOL: Final = 8
+PER_REQUEST, PER_MESSAGE, PER_CALL, PER_TOOL = 3, 4, 8, 8
+"""The names that open a message, a call or a tool cost a few tokens in every chat template."""
 
 _PIXELS_PER_TOKEN: Final = 750
 _IMAGE_MAXIMUM: Final = 1600  # larger images are scaled down by those who bill them
@@ -90,10 +97,10 @@ def count_request(request: Request) -> int:
 
     Opaque reasoning state is not counted; nobody but its issuer knows its size.
     """
-    total = _PER_REQUEST + sum(count_text(text.text) for text in request.instructions)
-    total += _PER_MESSAGE if request.instructions else 0
+    total = PER_REQUEST + sum(count_text(text.text) for text in request.instructions)
+    total += PER_MESSAGE if request.instructions else 0
     for message in request.messages:
-        total += _PER_MESSAGE + _count_parts(message.parts)
+        total += PER_MESSAGE + _count_parts(message.parts)
     total += sum(_count_tool(tool) for tool in request.tools)
     if request.output.schema is not None:
         total += count_text(dumps_text(request.output.schema))
@@ -166,16 +173,16 @@ def _count_parts(parts: Iterable[Part]) -> int:
             case Text(text=text) | Reasoning(text=text):
                 total += count_text(text)
             case ToolCall():
-                total += _PER_CALL + count_text(part.name) + count_text(part.arguments)
+                total += PER_CALL + count_text(part.name) + count_text(part.arguments)
             case ToolResult():
-                total += _PER_CALL + _count_parts(part.content)
+                total += PER_CALL + _count_parts(part.content)
             case Media():
-                total += _count_media(part)
+                total += count_media(part)
             case HostedCall():
-                total += _PER_CALL + count_text(part.name) + count_text(part.arguments)
+                total += PER_CALL + count_text(part.name) + count_text(part.arguments)
                 total += _count_hosted_result(part)
             case Foreign():
-                total += _PER_CALL + count_text(dumps_text(part.data))
+                total += PER_CALL + count_text(dumps_text(part.data))
     return total
 
 
@@ -184,12 +191,12 @@ def _count_hosted_result(call: HostedCall) -> int:
     if result is None:
         return 0
     if isinstance(data := result.get("data"), str):
-        return _count_media(Media("image", type=result.get("media_type"), data=data))
+        return count_media(Media("image", type=result.get("media_type"), data=data))
     return count_text(dumps_text(result))
 
 
 def _count_tool(tool: Tool) -> int:
-    total = _PER_TOOL + count_text(tool.name)
+    total = PER_TOOL + count_text(tool.name)
     match tool:
         case FunctionTool():
             total += count_text(tool.description or "") + count_text(dumps_text(tool.parameters))
@@ -201,7 +208,8 @@ def _count_tool(tool: Tool) -> int:
     return total
 
 
-def _count_media(media: Media) -> int:
+def count_media(media: Media) -> int:
+    """Tokens of an image, document or recording, by its size; those of a plain text exactly."""
     size = len(media.data) * 3 // 4 if media.data else 0
     match media.kind:
         case "image":

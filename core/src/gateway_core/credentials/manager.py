@@ -142,6 +142,23 @@ class CredentialManager:
         cached = self._cached(key, refused)
         return cached if cached is not None else await self._finish(self._renew(key, refused))
 
+    async def known(self, provider: str) -> Credential | None:
+        """The active account's credential as it is, however stale, for what needs no upstream; None
+        without a login.
+        """
+        account = await self.active(provider)
+        if account is None:
+            return None
+        key = CredentialKey(provider, account)
+        if key in self._unsaved:
+            return self._unsaved[key].after
+        revision = self._file.read().revision
+        cached = self._cache.get(key)
+        if cached is not None and cached.revision == revision:
+            return cached.credential
+        stored = await self.stored(provider, account)
+        return None if stored is None else self._keep(stored, revision)
+
     # Accounts
 
     async def keys(self) -> list[CredentialKey]:

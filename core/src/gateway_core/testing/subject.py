@@ -41,9 +41,8 @@ def load_relay(plugin: object, settings: Mapping[str, object]) -> Relay:
     introduce: Callable[[], Any] = getattr(plugin, "gateway_provider", lambda: None)
     id = getattr(introduce(), "id", "provider")
     flags: dict[str, object] = {f"providers.{id}.{name}": v for name, v in settings.items()}
-    flags["plugins.enabled"] = "none-installed"
     home = {"GATEWAY_HOME": _NOWHERE}
-    loaded = PluginSet(load_settings(flags, home), [plugin], remembers=False)
+    loaded = PluginSet(load_settings(flags, home), [plugin], remembers=False, installed=False)
     if loaded.broken:
         raise Violation(f"the plugin host leaves it out: {loaded.broken[0].reason}")
     if not loaded.providers:

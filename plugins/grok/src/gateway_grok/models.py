@@ -46,6 +46,7 @@ CAPABILITIES: Final = Capabilities(
     hosted_tools=HOSTED_TOOLS,
     sampling=frozenset({"max_output_tokens", "temperature", "top_p", "stop"}),
     efforts=_THREE,
+    file_ids=frozenset({"document"}),
 )
 """Of a model that nothing is known about. Stop sequences are honoured by the decoder."""
 

@@ -4,14 +4,17 @@ one.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from gateway_core import Capabilities, Claim, JsonObject, Model, UpstreamProtocol
 from gateway_core.lookups import list_at, number_at, text_at, value_at
 from gateway_kilo.settings import KiloSettings
 
-__all__ = ["CAPABILITIES", "STATIC_MODELS", "claim", "read_models", "vendor_name"]
+__all__ = ["CAPABILITIES", "PAINTING", "STATIC_MODELS", "claim", "read_models", "vendor_name"]
 
+PAINTING: Final = frozenset({"image_generation"})
+"""What models with pictures among their output can run: they paint by themselves when asked to."""
 _EFFORTS: Final = ("none", "low", "medium", "high")
 _SAMPLING: Final = (
     *("temperature", "top_p", "top_k", "stop", "seed"),
@@ -79,6 +82,8 @@ def _read_model(entry: JsonObject) -> Model | None:
     if entry.get("mayTrainOnYourPrompts") is True:
         title += " (may train on your prompts)"
     can = _capabilities(takes, list_at(entry, "supported_parameters"))
+    if "image" in output:
+        can = replace(can, hosted_tools=PAINTING)
     return Model(
         id,
         title=title,

@@ -2,6 +2,7 @@
 conversation grows. The core writes the format; here is what Kilo wants besides.
 """
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
@@ -9,7 +10,7 @@ from gateway_core import Credential, Request, Route, UpstreamCall
 from gateway_core.formats.chat import write_request
 from gateway_core.json import dumps
 from gateway_core.session_key import conversation_uuid
-from gateway_kilo.models import vendor_name
+from gateway_kilo.models import PAINTING, vendor_name
 from gateway_kilo.settings import KiloSettings
 
 __all__ = ["ISSUER", "headers_for", "translate"]
@@ -36,8 +37,9 @@ def translate(
     request: Request, route: Route, credential: Credential | None, settings: KiloSettings
 ) -> UpstreamCall:
     """The call. Raises `Unsupported` for what Kilo cannot be told."""
+    tools = [tool for tool in request.tools if getattr(tool, "kind", None) not in PAINTING]
     body = write_request(
-        request,
+        request if len(tools) == len(request.tools) else replace(request, tools=tools),
         vendor_name(route.model),
         issuer=ISSUER,
         reasoning_field="reasoning",
@@ -47,6 +49,8 @@ def translate(
         allowed_tools=False,
         session_fields=(),
     )
+    if len(tools) < len(request.tools):
+        body["modalities"] = ["image", "text"]
     if "max_tokens" in body:
         limit = route.model_info.max_output_tokens if route.model_info else None
         wanted = body["max_tokens"] if limit is None else min(body["max_tokens"], limit)

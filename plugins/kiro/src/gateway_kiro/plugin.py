@@ -31,6 +31,7 @@ from gateway_core.json import loads_object
 from gateway_kiro import importer, login, refresh
 from gateway_kiro.account import account
 from gateway_kiro.control import list_models, resolve_profile
+from gateway_kiro.counting import count_sent
 from gateway_kiro.errors import error_of, is_opaque, read_failure
 from gateway_kiro.models import CAPABILITIES, STATIC_MODELS, parse_name, read_models
 from gateway_kiro.opening import Opener
@@ -131,6 +132,11 @@ class KiroProvider:
     ) -> UpstreamCall:
         """One GenerateAssistantResponse, or one search."""
         return translate(request, route, credential, settings)
+
+    @hookimpl
+    def gateway_count_tokens(self, call: UpstreamCall | None) -> int | None:
+        """Over the body that would be sent."""
+        return None if call is None else count_sent(loads_object(call.body))
 
     @hookimpl
     def gateway_open(

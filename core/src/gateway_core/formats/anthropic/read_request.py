@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from gateway_core.content import Message, Role, Text, ToolResult
-from gateway_core.errors import InvalidRequest
+from gateway_core.errors import InvalidRequest, Unsupported
 from gateway_core.events import Notice
 from gateway_core.formats.anthropic.read_blocks import BlockReader, kept_fields, read_content_list
 from gateway_core.formats.anthropic.read_tools import (
@@ -43,8 +43,15 @@ def read_request(body: JsonObject, headers: Mapping[str, str]) -> Request:
     """The canonical request. `headers` have lower-case names.
 
     Session and agent come from the headers that Claude Code sends, the session else from the JSON
-    inside `metadata.user_id`. `max_tokens` may be absent. Raises `InvalidRequest`.
+    inside `metadata.user_id`. `max_tokens` may be absent. Raises `InvalidRequest`, and
+    `Unsupported` for a `container`.
     """
+    if body.get("container") is not None:
+        raise Unsupported(
+            "container: the gateway has no containers to run code or skills in; leave `container` "
+            "out and offer a tool of your own",
+            param="container",
+        )
     notices = [
         Notice("unknown_field", f"the field {key!r} is unknown and was left out")
         for key in body.keys() - KNOWN_FIELDS

@@ -87,8 +87,11 @@ def _read_url(part: JsonObject, kind: MediaKind, path: str) -> Media:
     if isinstance(holder, str):  # the short form that some clients send
         holder = {"url": holder}
     holder = as_object(holder, f"{path}.{field}")
-    url = required(holder, "url", str, f"{path}.{field}.")
     extras = _cache_control(part) or {}
+    file = optional(holder, "file_id", str, f"{path}.{field}.")
+    if file is not None and holder.get("url") is None:
+        return Media(kind, file=file, extras=extras or None)
+    url = required(holder, "url", str, f"{path}.{field}.")
     detail = optional(holder, "detail", str, f"{path}.{field}.")
     if detail is not None:
         extras[FORMAT_NAME] = {"detail": detail}

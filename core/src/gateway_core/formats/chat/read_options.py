@@ -12,6 +12,12 @@ from gateway_core.errors import InvalidRequest, Unsupported
 from gateway_core.events import Notice
 from gateway_core.formats.base import optional, required
 from gateway_core.formats.chat.read_content import FORMAT_NAME, as_object
+from gateway_core.formats.chat.read_pictures import (
+    is_painting,
+    only_pictures,
+    read_painting,
+    wished_painting,
+)
 from gateway_core.json import JsonObject
 from gateway_core.request import (
     EFFORTS,
@@ -43,7 +49,7 @@ _SESSION_HEADERS = ("session-id", "x-session-id", "session_id", "x-client-reques
 _KNOWN: frozenset[str] = frozenset().union(
     ("model", "messages", "stream", "stream_options", "n", "modalities", "prediction"),
     ("tools", "tool_choice", "functions", "function_call", "parallel_tool_calls"),
-    ("web_search_options", "response_format", "verbosity"),
+    ("web_search_options", "image_config", "response_format", "verbosity"),
     ("reasoning_effort", "reasoning", "thinking", "max_tokens", "max_completion_tokens"),
     ("temperature", "top_p", "top_k", "stop", "seed", "presence_penalty", "frequency_penalty"),
     ("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
@@ -53,7 +59,9 @@ _IGNORED = frozenset({"logprobs", "top_logprobs", "logit_bias", "audio", "modera
 
 
 def read_tools(body: JsonObject) -> list[Tool]:
-    """`tools`, else the older `functions`; `web_search_options` as a hosted tool after them."""
+    """`tools`, else the older `functions`; `web_search_options`, and pictures among the
+    `modalities`, as hosted tools after them.
+    """
     tools: list[Tool] = []
     for index, item in enumerate(optional(body, "tools", list) or []):
         tools.append(_read_tool(as_object(item, f"tools[{index}]"), f"tools[{index}]"))
@@ -64,7 +72,8 @@ def read_tools(body: JsonObject) -> list[Tool]:
     search = optional(body, "web_search_options", dict)
     if search is not None:
         tools.append(HostedTool("web_search", "web_search", _read_search(search)))
-    return tools
+    painting = wished_painting(body, tools)
+    return tools if painting is None else [*tools, painting]
 
 
 def _read_tool(tool: JsonObject, path: str) -> Tool:
@@ -78,6 +87,8 @@ def _read_tool(tool: JsonObject, path: str) -> Tool:
         inner = tool if "custom" not in tool and "name" in tool else tool.get("custom")
         path = path if inner is tool else f"{path}.custom"
         return _read_custom(as_object(inner, path), path)
+    if is_painting(kind):
+        return read_painting(tool)
     name = "web_search" if kind.startswith("web_search") else kind
     options = _read_search(tool) if name == "web_search" else {}
     return HostedTool(name, name, options, extras={FORMAT_NAME: tool})
@@ -148,7 +159,7 @@ def read_tool_choice(body: JsonObject) -> ToolChoice:
         return choice
     choice = _read_choice(body.get("tool_choice"), "tool_choice")
     choice.parallel = parallel
-    return choice
+    return only_pictures(body, choice)
 
 
 def _read_choice(value: Any, path: str) -> ToolChoice:
@@ -184,7 +195,7 @@ def _read_allowed(value: JsonObject, path: str) -> ToolChoice:
 def _chosen_name(value: JsonObject, kind: Any, path: str) -> str:
     kind = kind or value.get("type", "function")
     if kind not in ("function", "custom"):
-        return str(kind)  # a hosted tool is named by its type
+        return str(kind).rpartition(":")[2]  # a hosted tool is named by its type
     inner = value.get(kind, value)
     path = f"{path}.{kind}" if inner is not value else path
     return required(as_object(inner, path), "name", str, f"{path}.")

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway_core.compaction import asks_for_compaction, trigger
 from gateway_core.content import Foreign
-from gateway_core.errors import UpstreamProtocol
+from gateway_core.errors import InvalidRequest, UpstreamProtocol
 from gateway_core.formats.responses.output_items import usage_of
 from gateway_core.formats.responses.read_request import read_request
 from gateway_core.formats.responses.schema import FORMAT_NAME
@@ -27,8 +27,17 @@ _KINDS = ("compaction", "compaction_summary")
 
 
 def read_compact_request(body: JsonObject, headers: Mapping[str, str]) -> Request:
-    """The turn that compacts the conversation in the body. Raises `InvalidRequest`."""
+    """The turn that compacts the conversation in the body. Raises `InvalidRequest`, also for wishes
+    to have the answer in another way than at once and whole.
+    """
     request = read_request(body, headers)
+    for field in ("stream", "background"):
+        if body.get(field):
+            raise InvalidRequest(
+                f"{field}: a compaction is answered at once and as one object; leave `{field}` "
+                "out, or end the `input` of a request to /v1/responses in a `compaction_trigger`",
+                param=field,
+            )
     request.stream = False
     if not asks_for_compaction(request):
         request.messages.append(trigger())

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from gateway_core.content import Message, Text
-from gateway_core.errors import InvalidRequest
+from gateway_core.errors import InvalidRequest, Unsupported
 from gateway_core.events import Notice
 from gateway_core.formats.base import optional, required
 from gateway_core.formats.responses.read_items import read_input
@@ -18,7 +18,12 @@ from gateway_core.formats.responses.read_tools import (
     read_tools,
     with_added_tools,
 )
-from gateway_core.formats.responses.schema import FORMAT_NAME, KNOWN_FIELDS, UNHONOURED_FIELDS
+from gateway_core.formats.responses.schema import (
+    FORMAT_NAME,
+    KNOWN_FIELDS,
+    REFUSED_FIELDS,
+    UNHONOURED_FIELDS,
+)
 from gateway_core.json import JsonObject
 from gateway_core.request import (
     EFFORTS,
@@ -55,8 +60,11 @@ def read_request(body: JsonObject, headers: Mapping[str, str]) -> Request:
     """The canonical request in a decoded body; header names in lower case.
 
     `input` may be left out only together with `previous_response_id`. Raises `InvalidRequest` with
-    the path of the field.
+    the path of the field, and `Unsupported` for what only the vendor's platform keeps.
     """
+    for key, instead in REFUSED_FIELDS.items():
+        if body.get(key) is not None:
+            raise Unsupported(f"{key}: {instead}", param=key)
     notices: list[Notice] = []
     instructions = optional(body, "instructions", str)
     parallel = optional(body, "parallel_tool_calls", bool)

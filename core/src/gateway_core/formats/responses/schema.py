@@ -14,6 +14,7 @@ __all__ = [
     "FAILED_MARK",
     "FORMAT_NAME",
     "KNOWN_FIELDS",
+    "REFUSED_FIELDS",
     "UNHONOURED_FIELDS",
     "extras_of",
     "flat_name",
@@ -29,45 +30,58 @@ FAILED_MARK: Final = "[tool call failed]"
 """First line of the output of a failed tool call: the format has no flag for it, and the model
 should know. The reader turns the line back into `failed`."""
 
-UNHONOURED_FIELDS: Final = frozenset({"conversation", "max_tool_calls", "prompt"})
+UNHONOURED_FIELDS: Final = frozenset({"max_tool_calls"})
 """Known top-level fields that would change the answer and that we cannot honour."""
 
-KNOWN_FIELDS: Final = UNHONOURED_FIELDS | {
-    "access_programs",
-    "background",
-    "client_metadata",
-    "context_management",
-    "generate",
-    "image",
-    "include",
-    "input",
-    "instructions",
-    "max_output_tokens",
-    "metadata",
-    "model",
-    "moderation",
-    "parallel_tool_calls",
-    "previous_response_id",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "reasoning",
-    "safety_identifier",
-    "service_tier",
-    "stop",
-    "store",
-    "stream",
-    "stream_options",
-    "temperature",
-    "text",
-    "tool_choice",
-    "tools",
-    "top_logprobs",
-    "top_p",
-    "truncation",
-    "type",
-    "user",
+REFUSED_FIELDS: Final[Mapping[str, str]] = {
+    "conversation": "the gateway keeps no conversations; go on from an answer made with "
+    "`store: true` by `previous_response_id`, or send the whole conversation in `input`",
+    "prompt": "prompt templates are kept by OpenAI's platform, and the gateway cannot read them; "
+    "send their text in `instructions` or `input`",
 }
+"""Top-level fields that name what only the vendor's platform keeps, each with what to do instead:
+an answer without it would be an answer to another question."""
+
+KNOWN_FIELDS: Final = (
+    UNHONOURED_FIELDS
+    | REFUSED_FIELDS.keys()
+    | {
+        "access_programs",
+        "background",
+        "client_metadata",
+        "context_management",
+        "generate",
+        "image",
+        "include",
+        "input",
+        "instructions",
+        "max_output_tokens",
+        "metadata",
+        "model",
+        "moderation",
+        "parallel_tool_calls",
+        "previous_response_id",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning",
+        "safety_identifier",
+        "service_tier",
+        "stop",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "text",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "truncation",
+        "type",
+        "user",
+    }
+)
 """Top-level fields that are read, or left out on purpose because they concern only how the vendor's
 own service runs. `type` and `generate` come in WebSocket frames."""
 

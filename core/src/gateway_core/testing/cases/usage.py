@@ -1,11 +1,22 @@
 """Area U: token counts."""
 
-from dataclasses import fields
+from collections.abc import Callable
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Final
 
+from gateway_core.content import Text
 from gateway_core.events import End, Usage, UsageSeen
+from gateway_core.request import Request
+from gateway_core.testing.asking import as_handed_on
 from gateway_core.testing.case import Area, Findings, Violation
+from gateway_core.testing.conversations.builders import (
+    after_call,
+    ask,
+    assistant,
+    result,
+    weather,
+)
 from gateway_core.testing.decoding import Decoding, decodings
 from gateway_core.testing.subject import Subject
 
@@ -13,6 +24,15 @@ __all__ = ["AREA"]
 
 AREA: Final = Area("U", "usage")
 
+_WORDS: Final = 400
+_MANY_WORDS: Final = "Look: " + "a river behind the hill, " * (_WORDS // 5)
+_PLACES: Final[dict[str, Callable[[str], Request]]] = {
+    "a message": lambda text: ask(text),
+    "instructions": lambda text: replace(ask("Look"), instructions=[Text(text)]),
+    "an earlier answer": lambda text: ask("Look", assistant(text), "And?"),
+    "a result": lambda text: after_call(result("call_1", text)),
+    "a tool": lambda text: ask("Look", tools=[replace(weather(), description=text)]),
+}
 _COUNTS = tuple(item.name for item in fields(Usage) if item.name != "raw")
 
 
@@ -108,6 +128,39 @@ def output_does_not_fall(subject: Subject) -> None:
                 if after < before:
                     raise Violation(f"output falls from {before} to {after}")
     findings.settle()
+
+
+@AREA.case(
+    6,
+    rule="What a request would cost is counted without asking anyone: in instructions, messages, "
+    "results and tools, the same each time.",
+    why="Clients ask for counts by the dozen, and decide by them when to shorten a conversation; "
+    "one that leaves a part out lets them run into the limit.",
+    cure="Leave `gateway_count_tokens` to the core, or count all that a model reads in the `call` "
+    "that it is given.",
+    static=True,
+)
+def what_is_sent_is_counted(subject: Subject) -> None:
+    findings = Findings()
+    tools = subject.capabilities(subject.route()).tools
+    for place, build in _PLACES.items():
+        if not tools and build("").tools:
+            continue
+        with findings.about(place):
+            plain, grown = (_counted(subject, build(text)) for text in ("Look", _MANY_WORDS))
+            if type(plain) is not int or plain < 1:
+                raise Violation(f"a short request counts {plain!r}")
+            if grown - plain < _WORDS // 4:
+                raise Violation(f"{_WORDS} words more count {grown - plain} tokens more")
+            if _counted(subject, build(_MANY_WORDS)) != grown:
+                raise Violation("the same request counts another number when asked again")
+    findings.settle()
+
+
+def _counted(subject: Subject, request: Request) -> int:
+    route = subject.route()
+    asked = as_handed_on(subject, request, route)
+    return subject.relay.count_tokens(asked, route, subject.credential)
 
 
 def _usages(decoding: Decoding) -> list[Usage]:

@@ -1,0 +1,53 @@
+"""Documents that are texts, as texts: for providers that take no documents.
+
+Nothing is lost by it, so nobody is told. Pure; what is no text stays as it is.
+"""
+
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import replace
+from operator import is_
+from typing import Any
+
+from gateway_core.content import Media, Message, Text, ToolResult
+
+__all__ = ["text_document", "text_documents"]
+
+
+def text_document(media: Media) -> Text | None:
+    """An inline document of a text type as a text with its name; None for any other."""
+    if media.kind != "document" or media.data is None:
+        return None
+    type_, _, parameter = (media.type or "").lower().partition(";")
+    if type_ == "text/plain" and not parameter:
+        text = media.data
+    elif type_.startswith("text/"):
+        try:
+            text = b64decode(media.data, validate=True).decode()
+        except ValueError:
+            return None
+    else:
+        return None
+    return Text(f"{media.name}:\n{text}" if media.name else text)
+
+
+def text_documents(messages: Sequence[Message]) -> list[Message]:
+    """The messages with such documents as texts, those in tool results too; a message that has none
+    is the same object.
+    """
+    return [_with_texts(message) for message in messages]
+
+
+def _with_texts(message: Message) -> Message:
+    parts = [_told(part) for part in message.parts]
+    return message if all(map(is_, parts, message.parts)) else replace(message, parts=parts)
+
+
+def _told(part: Any) -> Any:
+    if type(part) is Media:
+        return text_document(part) or part
+    if type(part) is ToolResult:
+        content = [_told(inner) for inner in part.content]
+        if not all(map(is_, content, part.content)):
+            return replace(part, content=content)
+    return part
