@@ -1,12 +1,11 @@
 """What the server asks for is answered, whatever it is."""
 
-import pytest
-
 from gateway_core import FunctionTool
 from gateway_cursor import answers
 from gateway_cursor.blobs import Blobs
 from gateway_cursor.connect import frame
 from gateway_cursor.proto import agent_pb2 as pb
+from support.about import about
 from support.cursor_runs import TOOLS, fixture, plan_for
 
 LOOKUP = FunctionTool("Lookup", "Look something up.", {"type": "object"})
@@ -35,44 +34,41 @@ def closing(id: int) -> bytes:
     return frame(message.SerializeToString())
 
 
-@pytest.mark.parametrize(
-    ("asked", "answer", "tools"),
-    [
+def test_execs_are_answered_as_in_the_fixtures() -> None:
+    for asked, answer, tools in [
         ("s20", "c10", TOOLS),
         ("s24", "c18", [LOOKUP]),
         ("s25", "c19", [LOOKUP]),
         ("s26", "c17", TOOLS),
         ("s28", "c20", TOOLS),
         ("s29", "c21", TOOLS),
-    ],
-)
-def test_execs_are_answered_as_in_the_fixtures(
-    asked: str, answer: str, tools: list[FunctionTool]
-) -> None:
-    message = server(asked).exec_server_message
-    got = framed(answers.answer_exec(message, plan_for(tools)))
-    assert got == fixture(answer) + closing(message.id)
+    ]:
+        with about(asked):
+            message = server(asked).exec_server_message
+            got = framed(answers.answer_exec(message, plan_for(tools)))
+            assert got == fixture(answer) + closing(message.id)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_exec_gets_the_result_of_its_own_kind_and_a_close(kind: str) -> None:
-    message = pb.ExecServerMessage(id=7, exec_id="exec-7")
-    getattr(message, kind).SetInParent()
-    reply, close = answers.answer_exec(message, plan_for())
-    assert close.exec_client_control_message.stream_close.id == 7
-    if kind in WITHOUT_RESULT:
-        assert reply.exec_client_control_message.throw.id == 7
-        return
-    result = reply.exec_client_message
-    assert (result.id, result.exec_id) == (7, "exec-7")
-    fields = pb.ExecClientMessage.DESCRIPTOR.fields_by_name
-    name = result.WhichOneof("message")
-    assert name is not None
-    asked = pb.ExecServerMessage.DESCRIPTOR.fields_by_name[kind].number
-    assert fields[name].number == asked
-    inner = getattr(result, name)
-    for oneof in inner.DESCRIPTOR.oneofs:
-        assert inner.WhichOneof(oneof.name), f"{kind} is answered with nothing"
+def test_every_exec_gets_the_result_of_its_own_kind_and_a_close() -> None:
+    for kind in KINDS:
+        with about(kind):
+            message = pb.ExecServerMessage(id=7, exec_id="exec-7")
+            getattr(message, kind).SetInParent()
+            reply, close = answers.answer_exec(message, plan_for())
+            assert close.exec_client_control_message.stream_close.id == 7
+            if kind in WITHOUT_RESULT:
+                assert reply.exec_client_control_message.throw.id == 7
+                continue
+            result = reply.exec_client_message
+            assert (result.id, result.exec_id) == (7, "exec-7")
+            fields = pb.ExecClientMessage.DESCRIPTOR.fields_by_name
+            name = result.WhichOneof("message")
+            assert name is not None
+            asked = pb.ExecServerMessage.DESCRIPTOR.fields_by_name[kind].number
+            assert fields[name].number == asked
+            inner = getattr(result, name)
+            for oneof in inner.DESCRIPTOR.oneofs:
+                assert inner.WhichOneof(oneof.name), f"{kind} is answered with nothing"
 
 
 def test_an_exec_is_addressed_even_with_the_id_zero() -> None:
@@ -82,20 +78,15 @@ def test_an_exec_is_addressed_even_with_the_id_zero() -> None:
     assert close.exec_client_control_message.WhichOneof("message") == "stream_close"
 
 
-@pytest.mark.parametrize(
-    ("asked", "shown"),
-    [
+def test_a_refusal_names_the_clients_tool_for_the_same() -> None:
+    for asked, shown in [
         (pb.ExecServerMessage(read_args=pb.ReadArgs(path="/a")), "mcp_Read"),
         (pb.ExecServerMessage(shell_args=pb.ShellArgs(command="ls")), "Bash"),
         (pb.ExecServerMessage(grep_args=pb.GrepArgs(pattern="x")), "Bash"),
-    ],
-    ids=["read", "shell", "grep"],
-)
-def test_a_refusal_names_the_clients_tool_for_the_same(
-    asked: pb.ExecServerMessage, shown: str
-) -> None:
-    reply, _ = answers.answer_exec(asked, plan_for())
-    assert f"use the provided tool `{shown}`" in str(reply)
+    ]:
+        with about(asked):
+            reply, _ = answers.answer_exec(asked, plan_for())
+            assert f"use the provided tool `{shown}`" in str(reply)
 
 
 def test_without_tools_a_refusal_asks_for_an_answer() -> None:
@@ -124,20 +115,15 @@ def test_a_probe_for_a_tool_that_nobody_has_is_not() -> None:
     assert reply.exec_client_message.mcp_result.WhichOneof("result") == "tool_not_found"
 
 
-@pytest.mark.parametrize(
-    ("asked", "allowed"),
-    [
+def test_only_calls_of_the_clients_tools_are_allowed_beforehand() -> None:
+    for asked, allowed in [
         (pb.ExecServerMessage(mcp_allowlist_precheck_args=pb.OpaqueExecArgs()), True),
         (pb.ExecServerMessage(shell_allowlist_precheck_args=pb.OpaqueExecArgs()), False),
         (pb.ExecServerMessage(web_fetch_allowlist_precheck_args=pb.OpaqueExecArgs()), False),
-    ],
-    ids=["mcp", "shell", "fetch"],
-)
-def test_only_calls_of_the_clients_tools_are_allowed_beforehand(
-    asked: pb.ExecServerMessage, allowed: bool
-) -> None:
-    reply, _ = answers.answer_exec(asked, plan_for())
-    assert ("allowlisted: true" in str(reply)) is allowed
+    ]:
+        with about(asked):
+            reply, _ = answers.answer_exec(asked, plan_for())
+            assert ("allowlisted: true" in str(reply)) is allowed
 
 
 def test_a_missing_result_is_an_error_never_an_empty_success() -> None:
@@ -264,22 +250,23 @@ def test_an_unknown_query_gets_an_answer_without_a_result() -> None:
     assert frame(answer.SerializeToString()) == fixture("c42")
 
 
-@pytest.mark.parametrize("kind", QUERIES)
-def test_every_query_is_answered_by_its_own_kind_or_by_nothing(kind: str) -> None:
-    query = pb.InteractionQuery(id=9)
-    getattr(query, kind).SetInParent()
-    response = answers.answer_query(query, allow_search=False).interaction_response
-    assert response.id == 9
-    told = response.WhichOneof("result")
-    if told is None:
-        assert kind in {
-            "setup_vm_environment_args",
-            "pr_management_request_query",
-            "replace_env_args",
-        }
-        return
-    number = pb.InteractionResponse.DESCRIPTOR.fields_by_name[told].number
-    assert number == pb.InteractionQuery.DESCRIPTOR.fields_by_name[kind].number
+def test_every_query_is_answered_by_its_own_kind_or_by_nothing() -> None:
+    for kind in QUERIES:
+        with about(kind):
+            query = pb.InteractionQuery(id=9)
+            getattr(query, kind).SetInParent()
+            response = answers.answer_query(query, allow_search=False).interaction_response
+            assert response.id == 9
+            told = response.WhichOneof("result")
+            if told is None:
+                assert kind in {
+                    "setup_vm_environment_args",
+                    "pr_management_request_query",
+                    "replace_env_args",
+                }
+                continue
+            number = pb.InteractionResponse.DESCRIPTOR.fields_by_name[told].number
+            assert number == pb.InteractionQuery.DESCRIPTOR.fields_by_name[kind].number
 
 
 def test_a_plan_is_accepted_and_shown() -> None:

@@ -1,16 +1,13 @@
 """The client's tools in a run: when its turn is over, the wait, and what becomes of the results."""
 
-from collections.abc import Callable
-
-import pytest
-
 from gateway_core.events import End
 from gateway_core.parts import collect
 from gateway_cursor.connect import TURN_OVER, EnvelopeReader
 from gateway_cursor.plan import RunLimits
 from gateway_cursor.proto import agent_pb2 as pb
-from gateway_cursor.run import LARGEST_QUEUE, Run
+from gateway_cursor.run import LARGEST_QUEUE
 from gateway_cursor.values import to_value
+from support.about import about
 from support.cursor_runs import (
     announced,
     call,
@@ -85,15 +82,16 @@ def test_results_are_written_where_the_calls_came_from() -> None:
     assert run.pending == {}
 
 
-@pytest.mark.parametrize("name", ["c12", "c13", "c14"])
-def test_every_kind_of_result_goes_out_as_in_the_fixtures(name: str) -> None:
-    told = pb.AgentClientMessage.FromString(fixture(name)[5:]).exec_client_message
-    run = parked_run()
-    [call_id] = [call.call_id for call in run.pending.values() if call.id == told.id]
-    result = text_result(call_id, "")
-    result.result.CopyFrom(told.mcp_result)
-    run.answer([result])
-    assert fixture(name) in run.data_to_send()
+def test_every_kind_of_result_goes_out_as_in_the_fixtures() -> None:
+    for name in ["c12", "c13", "c14"]:
+        with about(name):
+            told = pb.AgentClientMessage.FromString(fixture(name)[5:]).exec_client_message
+            run = parked_run()
+            [call_id] = [call.call_id for call in run.pending.values() if call.id == told.id]
+            result = text_result(call_id, "")
+            result.result.CopyFrom(told.mcp_result)
+            run.answer([result])
+            assert fixture(name) in run.data_to_send()
 
 
 def test_a_call_without_a_result_is_answered_with_an_error() -> None:
@@ -269,18 +267,19 @@ def test_a_name_with_a_prefix_is_the_same_tool() -> None:
     assert [name for _, name, _ in calls_shown(run)] == ["Bash"]
 
 
-@pytest.mark.parametrize("id", ["", "call_1\nfc_2", "é", "x" * 65, "a b"])
-def test_an_id_that_clients_refuse_is_replaced_by_the_same_each_time(id: str) -> None:
-    given = []
-    for _ in range(2):
-        run = new_run()
-        run.feed(call(2, id=id) + fixture("s08"), 0.0)
-        [call_id] = run.pending
-        assert [one[0] for one in calls_shown(run)] == [call_id]
-        given.append(call_id)
-    assert given[0] == given[1]
-    assert given[0].startswith("call_")
-    assert len(given[0]) <= 64
+def test_an_id_that_clients_refuse_is_replaced_by_the_same_each_time() -> None:
+    for id in ["", "call_1\nfc_2", "é", "x" * 65, "a b"]:
+        with about(id):
+            given = []
+            for _ in range(2):
+                run = new_run()
+                run.feed(call(2, id=id) + fixture("s08"), 0.0)
+                [call_id] = run.pending
+                assert [one[0] for one in calls_shown(run)] == [call_id]
+                given.append(call_id)
+            assert given[0] == given[1]
+            assert given[0].startswith("call_")
+            assert len(given[0]) <= 64
 
 
 def test_one_id_is_never_given_twice() -> None:

@@ -1,13 +1,11 @@
 """Names that no list holds, and what they mean."""
 
-import pytest
-
 from gateway_cursor.models import parse_name
+from support.about import about
 
 
-@pytest.mark.parametrize(
-    ("name", "model", "options"),
-    [
+def test_a_prefix_is_a_mode() -> None:
+    for name, model, options in [
         ("cursor", "auto", {}),
         ("cursor-plan", "auto", {"mode": "plan"}),
         ("cursor-ask", "auto", {"mode": "ask"}),
@@ -16,24 +14,23 @@ from gateway_cursor.models import parse_name
         ("cursor-ask:default", "default", {"mode": "ask"}),
         ("cursor-plan/gpt-5.5", "gpt-5.5", {"mode": "plan"}),
         ("cursor-ask:composer-2.5", "composer-2.5", {"mode": "ask"}),
-    ],
-)
-def test_a_prefix_is_a_mode(name: str, model: str, options: dict[str, str]) -> None:
-    claim = parse_name(name)
-    assert claim is not None
-    assert (claim.model, claim.options) == (model, options)
+    ]:
+        with about(name):
+            claim = parse_name(name)
+            assert claim is not None
+            assert (claim.model, claim.options) == (model, options)
 
 
-@pytest.mark.parametrize("name", ["cursor-plan:model-of-next-year", "cursor:model-of-next-year"])
-def test_behind_a_prefix_anything_may_come(name: str) -> None:
-    claim = parse_name(name)
-    assert claim is not None
-    assert claim.model == "model-of-next-year"
+def test_behind_a_prefix_anything_may_come() -> None:
+    for name in ["cursor-plan:model-of-next-year", "cursor:model-of-next-year"]:
+        with about(name):
+            claim = parse_name(name)
+            assert claim is not None
+            assert claim.model == "model-of-next-year"
 
 
-@pytest.mark.parametrize(
-    ("name", "model", "options"),
-    [
+def test_suffixes_come_off_known_families() -> None:
+    for name, model, options in [
         ("composer-2.5-fast", "composer-2.5", {"fast": "yes"}),
         ("composer-3-fast", "composer-3", {"fast": "yes"}),
         ("claude-opus-5-thinking", "claude-opus-5", {"thinking": "yes"}),
@@ -45,18 +42,16 @@ def test_behind_a_prefix_anything_may_come(name: str) -> None:
         ("gemini-3.7-flash-high", "gemini-3.7-flash", {"effort": "high"}),
         ("kimi-k3-max", "kimi-k3", {"effort": "max"}),
         ("glm-5.2-max", "glm-5.2", {"effort": "max"}),
-    ],
-)
-def test_suffixes_come_off_known_families(name: str, model: str, options: dict[str, str]) -> None:
-    claim = parse_name(name)
-    assert claim is not None
-    assert claim.model == model
-    assert claim.options == {"variant": name, **options}
+    ]:
+        with about(name):
+            claim = parse_name(name)
+            assert claim is not None
+            assert claim.model == model
+            assert claim.options == {"variant": name, **options}
 
 
-@pytest.mark.parametrize(
-    ("name", "model"),
-    [
+def test_anthropics_names_are_understood() -> None:
+    for name, model in [
         ("claude-sonnet-4-5-20250929", "claude-4.5-sonnet"),
         ("claude-sonnet-4-20250514", "claude-4-sonnet"),
         ("claude-opus-4-5", "claude-4.5-opus"),
@@ -65,17 +60,15 @@ def test_suffixes_come_off_known_families(name: str, model: str, options: dict[s
         ("sonnet-4", "claude-4-sonnet"),
         ("claude-opus-4-7-20260416", "claude-opus-4-7"),
         ("claude-sonnet-5-20260701", "claude-sonnet-5"),
-    ],
-)
-def test_anthropics_names_are_understood(name: str, model: str) -> None:
-    claim = parse_name(name)
-    assert claim is not None
-    assert (claim.model, claim.options) == (model, {})
+    ]:
+        with about(name):
+            claim = parse_name(name)
+            assert claim is not None
+            assert (claim.model, claim.options) == (model, {})
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_other_names_are_left_to_others() -> None:
+    for name in [
         "gpt-5.5",  # would be in the list
         "claude-haiku-4-5-20251001",  # Cursor has no Haiku
         "brand-new-20260101",
@@ -86,7 +79,6 @@ def test_anthropics_names_are_understood(name: str, model: str) -> None:
         "cursor-",
         "cursor-plan:",
         "",
-    ],
-)
-def test_other_names_are_left_to_others(name: str) -> None:
-    assert parse_name(name) is None
+    ]:
+        with about(name):
+            assert parse_name(name) is None

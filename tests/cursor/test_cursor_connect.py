@@ -11,6 +11,7 @@ from gateway_core import UpstreamProtocol
 from gateway_cursor.causes import CAUSES
 from gateway_cursor.connect import TURN_OVER, EndOfStream, EnvelopeReader, frame, read_end
 from gateway_cursor.proto import agent_pb2 as pb
+from support.about import about
 from support.cursor_runs import FIXTURES, fixture
 
 HELLO = bytes.fromhex("000000000b0a090a070a0548656c6c6f")
@@ -35,33 +36,36 @@ ENVELOPES = sorted(
 )
 
 
-@pytest.mark.parametrize("name", ENVELOPES)
-def test_every_fixture_splits_into_its_envelopes(name: str) -> None:
-    data = (FIXTURES / f"{name}.bin").read_bytes()
-    envelopes = EnvelopeReader().feed(data)
-    listed = sidecar(name)["envelopes"]
-    assert isinstance(listed, list)
-    assert len(envelopes) == len(listed)
-    for (flags, payload), facts in zip(envelopes, listed, strict=True):
-        assert flags == (2 if facts["end_stream"] else 0)
-        assert facts["compressed"] or len(payload) == facts["length"]
+def test_every_fixture_splits_into_its_envelopes() -> None:
+    for name in ENVELOPES:
+        with about(name):
+            data = (FIXTURES / f"{name}.bin").read_bytes()
+            envelopes = EnvelopeReader().feed(data)
+            listed = sidecar(name)["envelopes"]
+            assert isinstance(listed, list)
+            assert len(envelopes) == len(listed)
+            for (flags, payload), facts in zip(envelopes, listed, strict=True):
+                assert flags == (2 if facts["end_stream"] else 0)
+                assert facts["compressed"] or len(payload) == facts["length"]
 
 
-@pytest.mark.parametrize("name", [name for name in ENVELOPES if name[0] == "c"])
-def test_our_envelopes_are_framed_as_in_the_fixtures(name: str) -> None:
-    data = (FIXTURES / f"{name}.bin").read_bytes()
-    message = pb.AgentClientMessage.FromString(data[5:])
-    assert frame(message.SerializeToString()) == data
+def test_our_envelopes_are_framed_as_in_the_fixtures() -> None:
+    for name in [name for name in ENVELOPES if name[0] == "c"]:
+        with about(name):
+            data = (FIXTURES / f"{name}.bin").read_bytes()
+            message = pb.AgentClientMessage.FromString(data[5:])
+            assert frame(message.SerializeToString()) == data
 
 
-@pytest.mark.parametrize("name", ["stream-text-turn", "s98", "s99", "s91"])
-def test_envelopes_may_be_split_anywhere(name: str) -> None:
-    data = fixture(name)
-    whole = EnvelopeReader().feed(data)
-    for cut in range(1, len(data)):
-        reader = EnvelopeReader()
-        assert reader.feed(data[:cut]) + reader.feed(data[cut:]) == whole
-        assert not reader.pending
+def test_envelopes_may_be_split_anywhere() -> None:
+    for name in ["stream-text-turn", "s98", "s99", "s91"]:
+        with about(name):
+            data = fixture(name)
+            whole = EnvelopeReader().feed(data)
+            for cut in range(1, len(data)):
+                reader = EnvelopeReader()
+                assert reader.feed(data[:cut]) + reader.feed(data[cut:]) == whole
+                assert not reader.pending
 
 
 def test_a_begun_envelope_is_pending() -> None:
@@ -117,17 +121,13 @@ def test_an_empty_payload_needs_no_inflating() -> None:
     assert EnvelopeReader().feed(frame(b"", 1)) == [(0, b"")]
 
 
-@pytest.mark.parametrize(
-    ("packed", "words"),
-    [
+def test_damaged_payloads_are_refused() -> None:
+    for packed, words in [
         (b"not gzip at all", "damaged"),
         (gzip.compress(b"words" * 100)[:-9], "cut off"),
-    ],
-    ids=["other", "cut"],
-)
-def test_damaged_payloads_are_refused(packed: bytes, words: str) -> None:
-    with pytest.raises(UpstreamProtocol, match=words):
-        EnvelopeReader().feed(frame(packed, 1))
+    ]:
+        with about(packed), pytest.raises(UpstreamProtocol, match=words):
+            EnvelopeReader().feed(frame(packed, 1))
 
 
 def test_a_payload_that_inflates_without_end_is_refused() -> None:
@@ -155,21 +155,24 @@ def test_the_mark_of_a_turn_is_an_envelope() -> None:
     assert EnvelopeReader().feed(TURN_OVER) == [(0x80, b"")]
 
 
-@pytest.mark.parametrize("name", ["s90", "s99"])
-def test_a_clean_end(name: str) -> None:
-    assert ended(name) is None
+def test_a_clean_end() -> None:
+    for name in ["s90", "s99"]:
+        with about(name):
+            assert ended(name) is None
 
 
-@pytest.mark.parametrize("payload", [b"", b" ", b'{"metadata":{"a":["b"]}}', b'{"error":null}'])
-def test_other_clean_ends(payload: bytes) -> None:
-    assert read_end(payload) is None
+def test_other_clean_ends() -> None:
+    for payload in [b"", b" ", b'{"metadata":{"a":["b"]}}', b'{"error":null}']:
+        with about(payload):
+            assert read_end(payload) is None
 
 
-@pytest.mark.parametrize("payload", [b"{", b"[]", b"oops", b"\xff"])
-def test_an_end_that_cannot_be_read_is_an_error(payload: bytes) -> None:
-    end = read_end(payload)
-    assert end is not None
-    assert end.code == "unknown"
+def test_an_end_that_cannot_be_read_is_an_error() -> None:
+    for payload in [b"{", b"[]", b"oops", b"\xff"]:
+        with about(payload):
+            end = read_end(payload)
+            assert end is not None
+            assert end.code == "unknown"
 
 
 def test_an_end_with_details() -> None:
@@ -184,25 +187,26 @@ def test_an_end_with_details() -> None:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in ENDS if "ok" not in name])
-def test_every_failed_end_has_its_code_and_cause(name: str) -> None:
-    end = ended(name)
-    told = sidecar(name)["end_stream"]
-    assert isinstance(told, dict)
-    error = told["error"]
-    assert end is not None
-    assert end.code == error["code"]
-    assert end.message == error.get("message", "")
-    for detail in error.get("details", []):
-        if debug := detail.get("debug"):
-            assert f"ERROR_{end.name}" == debug["error"]
-            assert end.number is not None
-            assert CAUSES[end.number] == end.name
-            assert end.title == debug["details"]["title"]
-            assert end.detail == debug["details"]["detail"]
-            assert end.retryable == debug["details"].get("isRetryable")
-            assert end.info == debug["details"].get("additionalInfo", {})
-    assert end.metadata == told.get("metadata", {})
+def test_every_failed_end_has_its_code_and_cause() -> None:
+    for name in [name for name in ENDS if "ok" not in name]:
+        with about(name):
+            end = ended(name)
+            told = sidecar(name)["end_stream"]
+            assert isinstance(told, dict)
+            error = told["error"]
+            assert end is not None
+            assert end.code == error["code"]
+            assert end.message == error.get("message", "")
+            for detail in error.get("details", []):
+                if debug := detail.get("debug"):
+                    assert f"ERROR_{end.name}" == debug["error"]
+                    assert end.number is not None
+                    assert CAUSES[end.number] == end.name
+                    assert end.title == debug["details"]["title"]
+                    assert end.detail == debug["details"]["detail"]
+                    assert end.retryable == debug["details"].get("isRetryable")
+                    assert end.info == debug["details"].get("additionalInfo", {})
+            assert end.metadata == told.get("metadata", {})
 
 
 def test_the_cause_comes_from_the_value_where_there_is_nothing_else() -> None:

@@ -3,14 +3,13 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from gateway_core import FunctionTool
 from gateway_core.formats.anthropic import FORMAT as ANTHROPIC
 from gateway_core.formats.responses import FORMAT as RESPONSES
 from gateway_cursor.context import Place, read_place, request_context
 from gateway_cursor.tools import ToolTable
 from gateway_cursor.values import from_value
+from support.about import about
 from support.cursor_asking import degraded, fixture, planned
 
 CAPTURES = Path(__file__).parents[1] / "captures"
@@ -50,9 +49,8 @@ def test_search_is_told_where_it_is_allowed() -> None:
     assert request_context(Place(), ToolTable(), "", search=True).web_search_enabled
 
 
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
+def test_what_the_prompts_of_clients_tell_of_their_place() -> None:
+    for text, place in [
         ("Nothing of the kind.", Place()),
         ("The working directory: is where you work", Place()),
         (
@@ -66,13 +64,11 @@ def test_search_is_told_where_it_is_allowed() -> None:
             "<environment_context>\n  <cwd>/home/dev</cwd>\n  <shell>fish</shell>\n",
             Place("/home/dev", "fish"),
         ),
-    ],
-    ids=str,
-)
-def test_what_the_prompts_of_clients_tell_of_their_place(text: str, place: Place) -> None:
-    assert read_place(["first", text, "Working directory: /other"]) == (
-        place if place.folder else Place("/other")
-    )
+    ]:
+        with about(text):
+            assert read_place(["first", text, "Working directory: /other"]) == (
+                place if place.folder else Place("/other")
+            )
 
 
 def test_the_place_is_read_from_what_claude_code_sends() -> None:
@@ -89,3 +85,7 @@ def test_the_place_is_read_from_what_codex_sends() -> None:
     env = planned(degraded(request)).context.env
     assert list(env.workspace_paths) == ["/home/user/project"]
     assert env.shell == "bash"
+
+
+def test_the_surroundings_are_looked_for_in_no_time_whatever_the_text_is() -> None:
+    assert read_place([" " * 1_000_000, f"Working directory:{' ' * 100_000}"]) == Place()

@@ -9,6 +9,7 @@ from gateway_core import FunctionTool
 from gateway_core.request import SessionHints, ToolChoice
 from gateway_cursor.proto import agent_pb2 as pb
 from gateway_cursor.settings import CursorSettings
+from support.about import about
 from support.cursor_asking import CREDENTIAL, asked, assistant, planned, translated, user
 
 SESSION = "6f1c2d3e-4a5b-4c6d-8e7f-901122334455"
@@ -61,11 +62,10 @@ def test_a_client_without_sessions_is_told_by_how_the_conversation_begins() -> N
     assert planned(later).conversation == id_of()
 
 
-@pytest.mark.parametrize(
-    "name", ["cursor_chat_id", "cursorChatId", "cursor_resume", "cursorResume"]
-)
-def test_metadata_names_the_conversation_to_go_on_with(name: str) -> None:
-    assert id_of(session_id=SESSION, metadata={name: f" {CHAT.upper()} "}) == CHAT
+def test_metadata_names_the_conversation_to_go_on_with() -> None:
+    for name in ["cursor_chat_id", "cursorChatId", "cursor_resume", "cursorResume"]:
+        with about(name):
+            assert id_of(session_id=SESSION, metadata={name: f" {CHAT.upper()} "}) == CHAT
 
 
 def test_a_name_that_is_no_uuid_becomes_one() -> None:
@@ -75,10 +75,11 @@ def test_a_name_that_is_no_uuid_becomes_one() -> None:
     assert id != id_of(metadata={"cursorResume": "my chat"}, account="other")
 
 
-@pytest.mark.parametrize("value", ["", " ", True, 5, None, ["x"]])
-def test_metadata_that_names_nothing_is_passed_over(value: object) -> None:
-    expected = id_of(session_id=SESSION)
-    assert id_of(session_id=SESSION, metadata={"cursor_chat_id": value}) == expected
+def test_metadata_that_names_nothing_is_passed_over() -> None:
+    for value in ["", " ", True, 5, None, ["x"]]:
+        with about(value):
+            expected = id_of(session_id=SESSION)
+            assert id_of(session_id=SESSION, metadata={"cursor_chat_id": value}) == expected
 
 
 def mode(

@@ -9,6 +9,7 @@ import pytest
 from simulators.cursor.installed import cursor_gateway
 from simulators.cursor.server import CursorSimulator
 from simulators.cursor.state import CANARY
+from support.about import about
 from support.conversations import AnthropicTalk
 from support.dialects import ANTHROPIC, CHAT, DIALECTS, RESPONSES, Dialect
 from support.server import Gateway
@@ -79,17 +80,20 @@ RECORDED = {
 }
 
 
-@pytest.mark.parametrize("name", RECORDED)
 def test_recorded_errors_are_told_in_each_dialect(
-    simulator: CursorSimulator, http: httpx.Client, dialect: Dialect, name: str
+    simulator: CursorSimulator, http: httpx.Client, dialect: Dialect
 ) -> None:
-    simulator.play(f"fail: {name}")
-    response = ask(http, dialect)
-    status, tried = RECORDED[name]
-    expected = dialect.overloaded if status == 503 else status
-    assert (response.status_code, len(simulator.runs)) == (expected, tried)
-    error = dialect.error(response.content)
-    assert not [word for word in ("http", CANARY, "aiserver") if word in error["message"]]
+    for name in RECORDED:
+        with about(name):
+            simulator.forget()
+            simulator.play(f"fail: {name}")
+            response = ask(http, dialect)
+            status, tried = RECORDED[name]
+            expected = dialect.overloaded if status == 503 else status
+            assert (response.status_code, len(simulator.runs)) == (expected, tried)
+            error = dialect.error(response.content)
+            assert not [word for word in ("http", CANARY, "aiserver") if word in error["message"]]
+            assert simulator.violations == []
 
 
 TOLD = {
@@ -110,13 +114,14 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize("told", TOLD)
-def test_causes_make_the_difference(
-    simulator: CursorSimulator, http: httpx.Client, told: str
-) -> None:
-    simulator.play(f"fail: {told}")
-    response = ask(http, ANTHROPIC)
-    assert (response.status_code, len(simulator.runs)) == TOLD[told]
+def test_causes_make_the_difference(simulator: CursorSimulator, http: httpx.Client) -> None:
+    for told in TOLD:
+        with about(told):
+            simulator.forget()
+            simulator.play(f"fail: {told}")
+            response = ask(http, ANTHROPIC)
+            assert (response.status_code, len(simulator.runs)) == TOLD[told]
+            assert simulator.violations == []
 
 
 def test_a_conversation_that_is_too_long_is_compacted(
@@ -128,16 +133,19 @@ def test_a_conversation_that_is_too_long_is_compacted(
     assert error["message"].startswith("prompt is too long")
 
 
-@pytest.mark.parametrize("end", ["s91", "s93", "s95", "s96", "s9d"])
 def test_what_another_try_may_mend_passes_unseen(
-    simulator: CursorSimulator, http: httpx.Client, end: str
+    simulator: CursorSimulator, http: httpx.Client
 ) -> None:
-    simulator.play(f"fail: {end} times=1\ntext: Here at last.")
-    assert_answered(ask(http, RESPONSES), RESPONSES)
-    first, second = simulator.runs
-    fresh = end in ("s93", "s95", "s96")
-    assert (first.conversation != second.conversation) is fresh
-    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+    for end in ["s91", "s93", "s95", "s96", "s9d"]:
+        with about(end):
+            simulator.forget()
+            simulator.play(f"fail: {end} times=1\ntext: Here at last.")
+            assert_answered(ask(http, RESPONSES), RESPONSES)
+            first, second = simulator.runs
+            fresh = end in ("s93", "s95", "s96")
+            assert (first.conversation != second.conversation) is fresh
+            assert first.headers["x-request-id"] != second.headers["x-request-id"]
+            assert simulator.violations == []
 
 
 def test_a_poisoned_conversation_goes_on_under_another_id(
@@ -170,25 +178,31 @@ BREAKS = (
 )
 
 
-@pytest.mark.parametrize("end", BREAKS)
 def test_a_break_after_some_output_is_told_in_the_stream(
-    simulator: CursorSimulator, http: httpx.Client, dialect: Dialect, end: str
+    simulator: CursorSimulator, http: httpx.Client, dialect: Dialect
 ) -> None:
-    simulator.play(f"text: Only half\n{end}")
-    response = ask(http, dialect)
-    assert response.status_code == 200
-    assert dialect.failure in response.content
-    assert dialect.success not in response.content
-    assert len(simulator.runs) == 1
+    for end in BREAKS:
+        with about(end):
+            simulator.forget()
+            simulator.play(f"text: Only half\n{end}")
+            response = ask(http, dialect)
+            assert response.status_code == 200
+            assert dialect.failure in response.content
+            assert dialect.success not in response.content
+            assert len(simulator.runs) == 1
+            assert simulator.violations == []
 
 
-@pytest.mark.parametrize("end", [*BREAKS[:-1], "no-turn:"])
 def test_a_break_before_any_output_is_mended_by_asking_again(
-    simulator: CursorSimulator, http: httpx.Client, end: str
+    simulator: CursorSimulator, http: httpx.Client
 ) -> None:
-    simulator.play(f"{end} times=1\ntext: Here at last.")
-    assert_answered(ask(http, CHAT), CHAT)
-    assert len(simulator.runs) == 2
+    for end in [*BREAKS[:-1], "no-turn:"]:
+        with about(end):
+            simulator.forget()
+            simulator.play(f"{end} times=1\ntext: Here at last.")
+            assert_answered(ask(http, CHAT), CHAT)
+            assert len(simulator.runs) == 2
+            assert simulator.violations == []
 
 
 def test_a_half_call_is_never_shown(simulator: CursorSimulator, http: httpx.Client) -> None:
@@ -213,22 +227,26 @@ BEFORE = {
 }
 
 
-@pytest.mark.parametrize("fault", BEFORE)
-def test_runs_that_are_refused_at_once(
-    simulator: CursorSimulator, http: httpx.Client, fault: str
-) -> None:
-    simulator.backend.before.extend([fault] * 4)
-    response = ask(http, ANTHROPIC)
-    assert (response.status_code, len(simulator.runs)) == BEFORE[fault]
-    if fault == "http 464":
-        assert "HTTP/2" in ANTHROPIC.error(response.content)["message"]
+def test_runs_that_are_refused_at_once(simulator: CursorSimulator, http: httpx.Client) -> None:
+    for fault in BEFORE:
+        with about(fault):
+            simulator.forget()
+            simulator.backend.before.extend([fault] * 4)
+            response = ask(http, ANTHROPIC)
+            assert (response.status_code, len(simulator.runs)) == BEFORE[fault]
+            if fault == "http 464":
+                assert "HTTP/2" in ANTHROPIC.error(response.content)["message"]
+            assert simulator.violations == []
 
 
-@pytest.mark.parametrize("fault", ["http 503 unavailable", "reset REFUSED_STREAM", "goaway"])
-def test_a_refusal_may_pass(simulator: CursorSimulator, http: httpx.Client, fault: str) -> None:
-    simulator.play("text: Here at last.")
-    simulator.backend.before.append(fault)
-    assert_answered(ask(http, CHAT), CHAT)
+def test_a_refusal_may_pass(simulator: CursorSimulator, http: httpx.Client) -> None:
+    for fault in ["http 503 unavailable", "reset REFUSED_STREAM", "goaway"]:
+        with about(fault):
+            simulator.forget()
+            simulator.play("text: Here at last.")
+            simulator.backend.before.append(fault)
+            assert_answered(ask(http, CHAT), CHAT)
+            assert simulator.violations == []
 
 
 def test_an_answer_without_a_word_is_an_error_in_the_end(

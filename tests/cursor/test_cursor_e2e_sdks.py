@@ -16,6 +16,7 @@ from gateway_core.json import JsonObject, loads_object
 from gateway_cursor.proto import agent_pb2 as pb
 from simulators.cursor.installed import cursor_gateway
 from simulators.cursor.server import CursorSimulator
+from support.about import about
 from support.certificates import Authority
 from support.conversations import AnthropicTalk, ChatTalk, ResponsesTalk, Spent, Talk, Turn
 from support.dialects import CHAT
@@ -146,11 +147,7 @@ def test_results_in_another_order(simulator: CursorSimulator, streamed: Talk) ->
     assert set(simulator.runs[0].results.values()) == set(given.values())
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_streams_of_any_shape_mean_the_same(
-    simulator: CursorSimulator, gateway: Gateway, shape: str
-) -> None:
-    simulator.play(f"""\
+SHAPED = """\
 shape: {shape}
 think: Hm.
 text: Größer ≥ 10 — 🚀 ok
@@ -159,13 +156,21 @@ tool: clock
 ---
 shape: {shape}
 text: Done.
-""")
-    talk = begun(AnthropicTalk, gateway, True)
-    turn = talk.say("Go on")
-    assert (turn.text, turn.thoughts) == ("Größer ≥ 10 — 🚀 ok", "Hm.")
-    assert [call.arguments for call in turn.calls] == [{"topic": "täglich ☕"}, {}]
-    assert talk.give(results_for(turn)).text == "Done."
-    assert len(simulator.runs) == 1
+"""
+
+
+def test_streams_of_any_shape_mean_the_same(simulator: CursorSimulator, gateway: Gateway) -> None:
+    for shape in SHAPES:
+        with about(shape):
+            simulator.forget()
+            simulator.play(SHAPED.format(shape=shape))
+            talk = begun(AnthropicTalk, gateway, True)
+            turn = talk.say("Go on")
+            assert (turn.text, turn.thoughts) == ("Größer ≥ 10 — 🚀 ok", "Hm.")
+            assert [call.arguments for call in turn.calls] == [{"topic": "täglich ☕"}, {}]
+            assert talk.give(results_for(turn)).text == "Done."
+            assert len(simulator.runs) == 1
+            assert simulator.violations == []
 
 
 def test_twenty_thousand_little_pieces(simulator: CursorSimulator, gateway: Gateway) -> None:
@@ -272,39 +277,38 @@ EFFORTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "effort", "model"), EFFORTS)
-def test_efforts_and_names_choose_the_variant(
-    simulator: CursorSimulator, gateway: Gateway, name: str, effort: str | None, model: str
-) -> None:
-    simulator.play("text: Here I am.")
-    more: Any = {} if effort is None else {"reasoning_effort": effort}
-    with gateway.openai() as client:
-        messages: Any = [{"role": "user", "content": "Hello"}]
-        answer = client.chat.completions.create(model=name, messages=messages, **more)
-    assert answer.choices[0].message.content == "Here I am."
-    assert simulator.runs[0].model == model
+def test_efforts_and_names_choose_the_variant(simulator: CursorSimulator, gateway: Gateway) -> None:
+    for name, effort, model in EFFORTS:
+        with about(name):
+            simulator.forget()
+            simulator.play("text: Here I am.")
+            more: Any = {} if effort is None else {"reasoning_effort": effort}
+            with gateway.openai() as client:
+                messages: Any = [{"role": "user", "content": "Hello"}]
+                answer = client.chat.completions.create(model=name, messages=messages, **more)
+            assert answer.choices[0].message.content == "Here I am."
+            assert simulator.runs[0].model == model
+            assert simulator.violations == []
 
 
-@pytest.mark.parametrize(
-    ("name", "tools", "mode"),
-    [
+def test_names_choose_the_mode(simulator: CursorSimulator, gateway: Gateway) -> None:
+    for name, tools, mode in [
         ("cursor", True, pb.AGENT_MODE_AGENT),
         ("cursor", False, pb.AGENT_MODE_ASK),
         ("cursor-ask", True, pb.AGENT_MODE_ASK),
         ("cursor-plan", False, pb.AGENT_MODE_PLAN),
         ("cursor:gpt-5.5-low", True, pb.AGENT_MODE_AGENT),
         ("cursor-ask:gpt-5.5-low", False, pb.AGENT_MODE_ASK),
-    ],
-)
-def test_names_choose_the_mode(
-    simulator: CursorSimulator, gateway: Gateway, name: str, tools: bool, mode: pb.AgentMode
-) -> None:
-    simulator.play("text: Here I am.")
-    talk = ChatTalk(gateway, True, model=name)
-    if not tools:
-        talk.more["tools"] = []
-    assert talk.say("Hello").text == "Here I am."
-    assert simulator.runs[0].mode == mode
+    ]:
+        with about(name):
+            simulator.forget()
+            simulator.play("text: Here I am.")
+            talk = ChatTalk(gateway, True, model=name)
+            if not tools:
+                talk.more["tools"] = []
+            assert talk.say("Hello").text == "Here I am."
+            assert simulator.runs[0].mode == mode
+            assert simulator.violations == []
 
 
 def test_models_are_those_of_the_account(simulator: CursorSimulator, gateway: Gateway) -> None:

@@ -1,13 +1,12 @@
 """What Cursor's failures mean, at the end of a stream and as an HTTP answer."""
 
-import pytest
-
 from gateway_core import GatewayError
 from gateway_core.errors import ErrorKind
 from gateway_core.json import dumps
 from gateway_cursor.causes import CAUSES
 from gateway_cursor.connect import EndOfStream, read_end
 from gateway_cursor.errors import error_of, http_error, is_bare_exhaustion, is_lost_blob
+from support.about import about
 from support.cursor_samples import end_of, sample
 
 
@@ -29,9 +28,8 @@ def ended(name: str) -> GatewayError:
 # Recorded
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "retryable", "words"),
-    [
+def test_the_end_of_a_stream_is_an_error_of_its_kind() -> None:
+    for name, kind, retryable, words in [
         ("s91", "unauthorized", False, "gateway login cursor"),
         ("s92", "quota_exhausted", False, "You have hit your usage limit."),
         ("s93", "rate_limited", False, "resource_exhausted"),
@@ -43,36 +41,35 @@ def ended(name: str) -> GatewayError:
         ("s9b", "forbidden", False, "your Cursor plan does not include this model"),
         ("s9c", "context_overflow", False, "prompt is too long: "),
         ("s9d", "overloaded", True, "Timed out: Please try again."),
-    ],
-)
-def test_the_end_of_a_stream_is_an_error_of_its_kind(
-    name: str, kind: ErrorKind, retryable: bool, words: str
-) -> None:
-    error = ended(name)
-    assert (error.kind, error.retryable) == (kind, retryable)
-    assert words in error.message
+    ]:
+        with about(name):
+            error = ended(name)
+            assert (error.kind, error.retryable) == (kind, retryable)
+            assert words in error.message
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "words"),
-    [
+def test_an_http_answer_is_an_error_of_its_kind() -> None:
+    for name, kind, words in [
         ("unary-unauthenticated", "unauthorized", "Please log in again; run `gateway login"),
         ("run-unauthenticated-http", "unauthorized", "gateway login cursor"),
         ("exchange-rejects-jwt", "unauthorized", "Invalid User API Key"),
         ("web-unauthenticated", "unauthorized", "not_authenticated"),
         ("run-http1", "upstream_failed", "HTTP/2"),
         ("unary-wrong-content-type", "invalid_request", "415"),
-    ],
-)
-def test_an_http_answer_is_an_error_of_its_kind(name: str, kind: ErrorKind, words: str) -> None:
-    answer = sample(name)["response"]
-    content = answer["body"] if isinstance(answer["body"], str) else dumps(answer["body"]).decode()
-    error = http_error(answer["status"], answer["headers"], content.encode())
-    assert error.kind == kind
-    assert words in error.message
-    assert error.upstream is not None
-    assert error.upstream["status"] == answer["status"]
-    assert not error.retryable
+    ]:
+        with about(name):
+            answer = sample(name)["response"]
+            content = (
+                answer["body"]
+                if isinstance(answer["body"], str)
+                else dumps(answer["body"]).decode()
+            )
+            error = http_error(answer["status"], answer["headers"], content.encode())
+            assert error.kind == kind
+            assert words in error.message
+            assert error.upstream is not None
+            assert error.upstream["status"] == answer["status"]
+            assert not error.retryable
 
 
 # By cause
@@ -100,9 +97,8 @@ def test_the_cause_comes_before_the_code() -> None:
     assert error_of(end(5, "unauthenticated")).kind == "model_not_found"
 
 
-@pytest.mark.parametrize(
-    ("code", "kind", "retryable"),
-    [
+def test_without_a_cause_the_code_counts() -> None:
+    for code, kind, retryable in [
         ("unauthenticated", "unauthorized", False),
         ("permission_denied", "forbidden", False),
         ("not_found", "model_not_found", False),
@@ -116,35 +112,33 @@ def test_the_cause_comes_before_the_code() -> None:
         ("internal", "upstream_failed", True),
         ("unknown", "upstream_failed", True),
         ("something_new", "upstream_failed", True),
-    ],
-)
-def test_without_a_cause_the_code_counts(code: str, kind: ErrorKind, retryable: bool) -> None:
-    error = error_of(EndOfStream(code, "Error"))
-    assert (error.kind, error.retryable) == (kind, retryable)
+    ]:
+        with about(code):
+            error = error_of(EndOfStream(code, "Error"))
+            assert (error.kind, error.retryable) == (kind, retryable)
 
 
-@pytest.mark.parametrize("code", ["unavailable", "deadline_exceeded", "internal", "unknown"])
-def test_what_is_not_to_be_tried_again_is_not(code: str) -> None:
-    assert error_of(end(code=code, retryable=True)).retryable
-    assert not error_of(end(code=code, retryable=False)).retryable
+def test_what_is_not_to_be_tried_again_is_not() -> None:
+    for code in ["unavailable", "deadline_exceeded", "internal", "unknown"]:
+        with about(code):
+            assert error_of(end(code=code, retryable=True)).retryable
+            assert not error_of(end(code=code, retryable=False)).retryable
 
 
-@pytest.mark.parametrize(
-    ("status", "retryable", "kind"),
-    [
+def test_a_provider_behind_cursor_fails_in_its_own_ways() -> None:
+    for status, retryable, kind in [
         ("400", True, "invalid_request"),
         ("429", True, "overloaded"),
         ("503", False, "overloaded"),
         ("500", True, "upstream_failed"),
         ("", None, "upstream_failed"),
-    ],
-)
-def test_a_provider_behind_cursor_fails_in_its_own_ways(
-    status: str, retryable: bool | None, kind: ErrorKind
-) -> None:
-    error = error_of(end(57, "resource_exhausted", retryable=retryable, providerStatusCode=status))
-    assert error.kind == kind
-    assert error.retryable is (retryable is True and kind != "invalid_request")
+    ]:
+        with about(status):
+            error = error_of(
+                end(57, "resource_exhausted", retryable=retryable, providerStatusCode=status)
+            )
+            assert error.kind == kind
+            assert error.retryable is (retryable is True and kind != "invalid_request")
 
 
 def test_a_model_that_the_plan_lacks_is_named_and_not_replaced() -> None:
@@ -153,10 +147,11 @@ def test_a_model_that_the_plan_lacks_is_named_and_not_replaced() -> None:
     assert "claude-opus-5" in error.message
 
 
-@pytest.mark.parametrize("words", ["You have an unpaid invoice.", "Too many computers used."])
-def test_who_is_barred_is_told_so(words: str) -> None:
-    told = EndOfStream("resource_exhausted", "Error", 29, "CUSTOM_MESSAGE", "", words)
-    assert error_of(told).kind == "forbidden"
+def test_who_is_barred_is_told_so() -> None:
+    for words in ["You have an unpaid invoice.", "Too many computers used."]:
+        with about(words):
+            told = EndOfStream("resource_exhausted", "Error", 29, "CUSTOM_MESSAGE", "", words)
+            assert error_of(told).kind == "forbidden"
 
 
 def test_an_exhaustion_without_a_reason_may_be_a_prompt_that_is_too_long() -> None:
@@ -211,9 +206,8 @@ def test_facts_for_the_log_name_code_and_cause() -> None:
 # HTTP
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "kind", "retryable"),
-    [
+def test_without_a_connect_error_the_status_counts() -> None:
+    for status, body, kind, retryable in [
         (502, b"<html>Bad gateway", "overloaded", True),
         (503, b"", "overloaded", True),
         (504, b"", "overloaded", True),
@@ -224,14 +218,11 @@ def test_facts_for_the_log_name_code_and_cause() -> None:
         (401, b"not JSON", "unauthorized", False),
         (501, b"[]", "upstream_failed", False),
         (200, b'{"code": 7}', "upstream_failed", True),
-    ],
-)
-def test_without_a_connect_error_the_status_counts(
-    status: int, body: bytes, kind: ErrorKind, retryable: bool
-) -> None:
-    error = http_error(status, {}, body)
-    assert (error.kind, error.retryable) == (kind, retryable)
-    assert "html" not in error.message
+    ]:
+        with about(status):
+            error = http_error(status, {}, body)
+            assert (error.kind, error.retryable) == (kind, retryable)
+            assert "html" not in error.message
 
 
 def test_how_long_to_wait_is_passed_on() -> None:

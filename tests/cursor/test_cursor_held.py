@@ -31,6 +31,17 @@ class Waiting:
 
 
 @pytest.fixture
+def lost() -> list[HeldRun]:
+    """Runs that nobody can take any more."""
+    return []
+
+
+@pytest.fixture
+def runs(lost: list[HeldRun]) -> HeldRuns:
+    return HeldRuns(lost.append)
+
+
+@pytest.fixture
 async def waiting() -> AsyncIterator[Callable[[str], Waiting]]:
     made: list[Waiting] = []
 
@@ -44,9 +55,8 @@ async def waiting() -> AsyncIterator[Callable[[str], Waiting]]:
 
 
 async def test_a_run_is_taken_by_its_calls_and_only_once(
-    waiting: Callable[[str], Waiting],
+    waiting: Callable[[str], Waiting], runs: HeldRuns
 ) -> None:
-    runs = HeldRuns()
     first, second = await waiting("a").held(), await waiting("b").held()
     for held in (first, second):
         runs.hold(held, seconds=60.0, most=64)
@@ -61,9 +71,8 @@ async def test_a_run_is_taken_by_its_calls_and_only_once(
     [("you", ["a-1", "a-2"]), ("me", ["a-1", "b-1"]), ("me", ["c-1"]), ("me", [])],
 )
 async def test_a_run_of_others_is_left_alone(
-    waiting: Callable[[str], Waiting], account: str, calls: list[str]
+    waiting: Callable[[str], Waiting], runs: HeldRuns, account: str, calls: list[str]
 ) -> None:
-    runs = HeldRuns()
     held = await waiting("a").held()
     runs.hold(held, seconds=60.0, most=64)
     assert runs.take(account, "same", "chat", calls) is None
@@ -71,10 +80,9 @@ async def test_a_run_of_others_is_left_alone(
 
 
 async def test_calls_that_are_only_counted_belong_to_their_conversation(
-    waiting: Callable[[str], Waiting],
+    waiting: Callable[[str], Waiting], runs: HeldRuns
 ) -> None:
     """Some models have a `call_0` in each answer."""
-    runs = HeldRuns()
     made = {chat: await waiting("call").held(conversation=chat) for chat in ("one", "two")}
     for held in made.values():
         runs.hold(held, seconds=60.0, most=64)
@@ -84,23 +92,26 @@ async def test_calls_that_are_only_counted_belong_to_their_conversation(
     assert runs.take("me", "same", "one", calls) is made["one"]
 
 
-async def test_other_calls_are_enough_to_know_a_run_by(waiting: Callable[[str], Waiting]) -> None:
+async def test_other_calls_are_enough_to_know_a_run_by(
+    waiting: Callable[[str], Waiting], runs: HeldRuns
+) -> None:
     """A client that shortens its history has another conversation, as far as one can tell."""
-    runs = HeldRuns()
     held = await waiting("toolu_01A09q90qw90lq").held(conversation="before")
     runs.hold(held, seconds=60.0, most=64)
     assert runs.take("me", "same", "after", list(held.calls)) is held
 
 
-async def test_some_of_the_results_are_enough(waiting: Callable[[str], Waiting]) -> None:
-    runs = HeldRuns()
+async def test_some_of_the_results_are_enough(
+    waiting: Callable[[str], Waiting], runs: HeldRuns
+) -> None:
     held = await waiting("a").held()
     runs.hold(held, seconds=60.0, most=64)
     assert runs.take("me", "same", "chat", ["a-2"]) is held
 
 
-async def test_a_run_that_cannot_go_on_is_dropped(waiting: Callable[[str], Waiting]) -> None:
-    runs = HeldRuns()
+async def test_a_run_that_cannot_go_on_is_dropped(
+    waiting: Callable[[str], Waiting], runs: HeldRuns
+) -> None:
     run = waiting("a")
     runs.hold(await run.held(fingerprint="old"), seconds=60.0, most=64)
     assert runs.take("me", "new", "chat", ["a-1", "a-2"]) is None
@@ -108,18 +119,21 @@ async def test_a_run_that_cannot_go_on_is_dropped(waiting: Callable[[str], Waiti
 
 
 async def test_only_the_runs_of_a_conversation_are_dropped_with_it(
-    waiting: Callable[[str], Waiting],
+    waiting: Callable[[str], Waiting], runs: HeldRuns, lost: list[HeldRun]
 ) -> None:
-    runs = HeldRuns()
     mine, other = waiting("a"), waiting("b")
     runs.hold(await mine.held(conversation="mine"), seconds=60.0, most=64)
     runs.hold(await other.held(conversation="other"), seconds=60.0, most=64)
-    runs.drop("mine")
+    runs.drop("mine", "other tools")
+    assert (mine.live.over, other.live.over, len(runs)) == (False, False, 2)
+    runs.drop("mine", "same")
     assert (mine.live.over, other.live.over, len(runs)) == (True, False, 1)
+    assert [held.conversation for held in lost] == ["mine"]
 
 
-async def test_its_time_is_over_at_some_point(waiting: Callable[[str], Waiting]) -> None:
-    runs = HeldRuns()
+async def test_its_time_is_over_at_some_point(
+    waiting: Callable[[str], Waiting], runs: HeldRuns
+) -> None:
     run = waiting("a")
     runs.hold(await run.held(), seconds=0.01, most=64)
     await run.wire.closed.wait()
@@ -127,31 +141,33 @@ async def test_its_time_is_over_at_some_point(waiting: Callable[[str], Waiting])
     assert runs.take("me", "same", "chat", ["a-1", "a-2"]) is None
 
 
-async def test_the_oldest_makes_room(waiting: Callable[[str], Waiting]) -> None:
-    runs = HeldRuns()
+async def test_the_oldest_makes_room(waiting: Callable[[str], Waiting], runs: HeldRuns) -> None:
     made = [waiting(name) for name in "abc"]
     for run in made:
         runs.hold(await run.held(), seconds=60.0, most=2)
     assert [run.live.over for run in made] == [True, False, False]
 
 
-async def test_none_is_held_where_none_may_be(waiting: Callable[[str], Waiting]) -> None:
-    runs = HeldRuns()
+async def test_none_is_held_where_none_may_be(
+    waiting: Callable[[str], Waiting], runs: HeldRuns, lost: list[HeldRun]
+) -> None:
     run = waiting("a")
     runs.hold(await run.held(), seconds=60.0, most=0)
-    assert (len(runs), run.wire.closed.is_set()) == (0, True)
+    assert (len(runs), len(lost), run.wire.closed.is_set()) == (0, 1, True)
 
 
-async def test_a_run_that_is_over_is_not_held(waiting: Callable[[str], Waiting]) -> None:
-    runs = HeldRuns()
+async def test_a_run_that_is_over_is_not_held(
+    waiting: Callable[[str], Waiting], runs: HeldRuns
+) -> None:
     held = await waiting("a").held()
     await held.live.aclose()
     runs.hold(held, seconds=60.0, most=64)
     assert len(runs) == 0
 
 
-async def test_a_run_that_ended_meanwhile_is_not_given(waiting: Callable[[str], Waiting]) -> None:
-    runs = HeldRuns()
+async def test_a_run_that_ended_meanwhile_is_not_given(
+    waiting: Callable[[str], Waiting], runs: HeldRuns
+) -> None:
     held = await waiting("a").held()
     runs.hold(held, seconds=60.0, most=64)
     await held.live.aclose()
@@ -159,8 +175,9 @@ async def test_a_run_that_ended_meanwhile_is_not_given(waiting: Callable[[str], 
     assert len(runs) == 0
 
 
-async def test_a_run_that_ends_by_itself_is_forgotten(waiting: Callable[[str], Waiting]) -> None:
-    runs = HeldRuns()
+async def test_a_run_that_ends_by_itself_is_forgotten(
+    waiting: Callable[[str], Waiting], runs: HeldRuns
+) -> None:
     held = await waiting("a").held()
     runs.hold(held, seconds=60.0, most=64)
     runs.forget(held.live)

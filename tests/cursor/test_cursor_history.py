@@ -20,6 +20,7 @@ from gateway_core import (
 from gateway_core.json import dumps
 from gateway_cursor.plan import RunStart
 from gateway_cursor.proto import agent_pb2 as pb
+from support.about import about
 from support.cursor_asking import (
     asked,
     assistant,
@@ -199,21 +200,27 @@ def test_ids_that_come_again_are_told_apart() -> None:
     assert [part["result"] for part in results] == ["r0", "r1", "r2"]
 
 
-@pytest.mark.parametrize("id", ["call_1|fc_2", "x" * 90, "ä", "toolu_1\nfc_2"])
-def test_ids_of_other_services_are_brought_into_form(id: str) -> None:
-    history = said(user("Go"), assistant(call_of(id)), user(result(id, "x")))
-    wire = history[1]["content"][0]["toolCallId"]
-    assert len(wire) <= 64 and wire.isascii() and "|" not in wire and "\n" not in wire
-    assert history[2]["id"] == history[2]["content"][0]["toolCallId"] == wire
+def test_ids_of_other_services_are_brought_into_form() -> None:
+    for id in ["call_1|fc_2", "x" * 90, "ä", "toolu_1\nfc_2"]:
+        with about(id):
+            history = said(user("Go"), assistant(call_of(id)), user(result(id, "x")))
+            wire = history[1]["content"][0]["toolCallId"]
+            assert len(wire) <= 64 and wire.isascii() and "|" not in wire and "\n" not in wire
+            assert history[2]["id"] == history[2]["content"][0]["toolCallId"] == wire
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [("", {}), ("{}", {}), ("[1]", {"value": [1]}), ("{broken", {"_raw": "{broken"})],
-)
-def test_arguments_are_an_object(arguments: str, expected: object) -> None:
-    history = said(user("Go"), assistant(ToolCall("t1", "a", arguments)), user(result("t1", "x")))
-    assert history[1]["content"][0]["args"] == expected
+def test_arguments_are_an_object() -> None:
+    for arguments, expected in [
+        ("", {}),
+        ("{}", {}),
+        ("[1]", {"value": [1]}),
+        ("{broken", {"_raw": "{broken"}),
+    ]:
+        with about(arguments):
+            history = said(
+                user("Go"), assistant(ToolCall("t1", "a", arguments)), user(result("t1", "x"))
+            )
+            assert history[1]["content"][0]["args"] == expected
 
 
 def test_thoughts_are_not_replayed() -> None:
@@ -252,11 +259,10 @@ def test_there_is_always_one_system_message() -> None:
     assert system == {"role": "system", "content": "You are a helpful assistant."}
 
 
-@pytest.mark.parametrize(
-    "messages", [[], [assistant("Hello.")], [user("a"), assistant("One, two,")]]
-)
-def test_where_the_user_says_nothing_the_model_is_to_go_on(messages: list[Message]) -> None:
-    assert action(started(*messages)).text == "Continue."
+def test_where_the_user_says_nothing_the_model_is_to_go_on() -> None:
+    for messages in [[], [assistant("Hello.")], [user("a"), assistant("One, two,")]]:
+        with about(messages):
+            assert action(started(*messages)).text == "Continue."
 
 
 def test_searches_of_other_services_are_told_in_words() -> None:
@@ -290,9 +296,8 @@ def test_a_tool_that_was_found_is_told() -> None:
     assert history[2]["content"][0]["result"] == "The tool WebFetch can be used now."
 
 
-@pytest.mark.parametrize(
-    ("message", "name", "path"),
-    [
+def test_what_cursor_cannot_take_is_refused_by_name() -> None:
+    for message, name, path in [
         (user(Foreign("anthropic", "container_upload", {})), "container_upload", "[0].content[0]"),
         (
             user("x", Media("document", "application/pdf", data=PDF_BASE64)),
@@ -306,13 +311,11 @@ def test_a_tool_that_was_found_is_told() -> None:
         ),
         (user(result("t", Foreign("anthropic", "odd", {}))), "odd", "content[0].content[0]"),
         (Message("system", [PICTURE]), "image", "messages[0].content[0]"),
-    ],
-    ids=["foreign", "document", "audio", "in a result", "in a system message"],
-)
-def test_what_cursor_cannot_take_is_refused_by_name(message: Message, name: str, path: str) -> None:
-    with pytest.raises(Unsupported, match=name) as refusal:
-        started(message)
-    assert path in str(refusal.value.param)
+    ]:
+        with about(message):
+            with pytest.raises(Unsupported, match=name) as refusal:
+                started(message)
+            assert path in str(refusal.value.param)
 
 
 def test_a_document_that_is_a_text_is_told_as_one() -> None:

@@ -243,6 +243,19 @@ class TestHeldRun:
         assert len(client.opener.held) == 1
         assert not run.request.left.is_set()
 
+    async def test_what_is_asked_beside_it_with_other_tools_leaves_it_alone(
+        self, client: Client
+    ) -> None:
+        """An agent searches the web for its call, or a helper of its own works on it."""
+        run = await client.waits_for_tool()
+        request = await client.replays(client.ask(fingerprint="other tools"))
+        assert request.conversation_id != CONVERSATION  # as a run is using that
+        answering = client.ask(results=RESULTS)
+        await run.result()
+        await finish(run, "Done")
+        assert text_of(await answering) == "Done"
+        assert (await client.replays(client.ask())).conversation_id == CONVERSATION
+
     async def test_of_two_requests_with_the_results_one_gets_the_run(self, client: Client) -> None:
         run = await client.waits_for_tool()
         first, second = client.ask(results=RESULTS), client.ask(results=RESULTS)

@@ -10,6 +10,7 @@ from gateway_core import JsonObject, Request, Unsupported
 from gateway_core.formats.anthropic import FORMAT as ANTHROPIC
 from gateway_core.formats.chat import FORMAT as CHAT
 from gateway_cursor.plan import RunPlan
+from support.about import about
 from support.corpus import CONVERSATIONS
 from support.cursor_asking import degraded, planned, readable, translated
 from support.pictures import PNG_BASE64
@@ -18,19 +19,20 @@ TURNS = 8
 TOOL = "mcp__files__" + "a_rather_long_name_" * 4
 
 
-@pytest.mark.parametrize("name", CONVERSATIONS)
-def test_every_common_conversation_is_translated_or_refused_by_name(name: str) -> None:
-    try:
-        request = degraded(CONVERSATIONS[name])
-        before = deepcopy(request)
-        call = translated(request)
-    except Unsupported as refusal:
-        assert refusal.message
-        return
-    assert request == before
-    again = translated(deepcopy(request))
-    assert again == call and again.body == call.body and again.headers == call.headers
-    assert "fake-access-1" not in readable(call)
+def test_every_common_conversation_is_translated_or_refused_by_name() -> None:
+    for name in CONVERSATIONS:
+        with about(name):
+            try:
+                request = degraded(CONVERSATIONS[name])
+                before = deepcopy(request)
+                call = translated(request)
+            except Unsupported as refusal:
+                assert refusal.message
+                continue
+            assert request == before
+            again = translated(deepcopy(request))
+            assert again == call and again.body == call.body and again.headers == call.headers
+            assert "fake-access-1" not in readable(call)
 
 
 def claude_turn(turn: int, messages: list[JsonObject]) -> Request:

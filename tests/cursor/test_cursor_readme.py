@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway_cursor.settings import CursorSettings
+from support.about import about
 
 README = Path(__file__).parents[2] / "plugins" / "cursor" / "README.md"
 
@@ -29,9 +30,8 @@ def test_the_settings_are_what_the_table_says_they_are_by_default() -> None:
     assert settings.agent.startswith("gateway-cursor/")
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+def test_settings_that_cannot_be_are_refused() -> None:
+    for wrong in [
         {"base_url": "api2.cursor.sh"},
         {"user_agent": "two\nlines"},
         {"client_version": ""},
@@ -40,8 +40,6 @@ def test_the_settings_are_what_the_table_says_they_are_by_default() -> None:
         {"held_seconds": 0},
         {"held_runs": -1},
         {"unknown": 1},
-    ],
-)
-def test_settings_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        CursorSettings.model_validate(wrong)
+    ]:
+        with about(wrong), pytest.raises(ValidationError):
+            CursorSettings.model_validate(wrong)

@@ -187,8 +187,9 @@ SEARCHING = CursorSettings(allow_web_search=True)
 
 
 def test_a_hosted_search_is_no_tool_of_the_client_but_leave_to_search() -> None:
-    plan = planned(asked(user("Hi"), tools=[SEARCH, BASH]), settings=SEARCHING)
-    assert plan.tools.names == ("Bash",)
+    own = FunctionTool("web_search", "Searches", {})
+    plan = planned(asked(user("Hi"), tools=[SEARCH, BASH, own]), settings=SEARCHING)
+    assert plan.tools.names == ("Bash", "web_search")
     assert plan.allow_search
 
 

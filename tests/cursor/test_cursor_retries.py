@@ -6,6 +6,7 @@ from gateway_cursor.connect import EndOfStream
 from gateway_cursor.plan import RunStart
 from gateway_cursor.proto import agent_pb2 as pb
 from gateway_cursor.retries import Attempts, Conversations, under_id
+from support.about import about
 from support.cursor_runs import plan_for
 
 REFUSED = EndOfStream("invalid_argument", "Error")
@@ -32,10 +33,6 @@ class TestConversations:
         conversations.release("chat")
         assert conversations.claim("chat") == "chat"
 
-    def test_so_does_one_beside_a_run_that_goes_on(self, conversations: Conversations) -> None:
-        conversations.use("chat")
-        assert conversations.claim("chat") == "fresh-1"
-
     def test_a_new_id_stays(self, conversations: Conversations) -> None:
         conversations.replace("chat")
         assert conversations.claim("chat") == "fresh-1"
@@ -49,9 +46,8 @@ class TestConversations:
 
 
 class TestAttempts:
-    @pytest.mark.parametrize(
-        ("failure", "times"),
-        [
+    def test_each_failure_is_mended_so_often(self, conversations: Conversations) -> None:
+        for failure, times in [
             (REFUSED, 1),
             (EndOfStream("failed_precondition", number=36, name="BAD_REQUEST"), 1),
             (LOST_BLOB, 1),
@@ -62,14 +58,11 @@ class TestAttempts:
             (EndOfStream("internal", "Error"), 0),
             (EndOfStream("unavailable"), 0),
             (EndOfStream("unauthenticated"), 0),
-        ],
-        ids=lambda value: f"{value.code}-{value.number}" if isinstance(value, EndOfStream) else "",
-    )
-    def test_each_failure_is_mended_so_often(
-        self, conversations: Conversations, failure: EndOfStream, times: int
-    ) -> None:
-        attempts = Attempts(plan_for(as_text=lambda: TEXT), conversations)
-        assert [attempts.mend(failure) for _ in range(times + 1)] == [True] * times + [False]
+        ]:
+            with about(failure):
+                attempts = Attempts(plan_for(as_text=lambda: TEXT), conversations)
+                mended = [attempts.mend(failure) for _ in range(times + 1)]
+                assert mended == [True] * times + [False]
 
     def test_the_conversation_gets_a_new_id_each_time(self, conversations: Conversations) -> None:
         attempts = Attempts(plan_for(conversation="chat"), conversations)
@@ -90,24 +83,18 @@ class TestAttempts:
     def test_without_another_form_it_is_final(self, conversations: Conversations) -> None:
         assert not Attempts(plan_for(), conversations).mend(REFUSED)
 
-    @pytest.mark.parametrize(
-        ("estimate", "window", "again"),
-        [
+    def test_a_long_prompt_is_taken_for_what_is_too_much(
+        self, conversations: Conversations
+    ) -> None:
+        for estimate, window, again in [
             (99_999, None, True),
             (100_000, None, False),
             (100_000, 1_000_000, True),
             (None, 100, True),
-        ],
-    )
-    def test_a_long_prompt_is_taken_for_what_is_too_much(
-        self,
-        conversations: Conversations,
-        estimate: int | None,
-        window: int | None,
-        again: bool,
-    ) -> None:
-        plan = plan_for(estimate=estimate, window=window)
-        assert Attempts(plan, conversations).mend(BARE) is again
+        ]:
+            with about(estimate):
+                plan = plan_for(estimate=estimate, window=window)
+                assert Attempts(plan, conversations).mend(BARE) is again
 
 
 class TestId:

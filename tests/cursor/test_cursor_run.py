@@ -13,6 +13,7 @@ from gateway_cursor.proto import agent_pb2 as pb
 from gateway_cursor.run import Run
 from gateway_cursor.values import to_value
 from gateway_cursor.work import LONGEST_WORK
+from support.about import about
 from support.cursor_runs import (
     call,
     decoded,
@@ -71,19 +72,17 @@ def test_what_the_server_stores_it_gets_back() -> None:
     assert answer.kv_client_message.get_blob_result.blob_data == stored.blob_data
 
 
-@pytest.mark.parametrize(
-    "name", ["s06", "s07", "s08", "s14", "s15", "s40", "s60", "s27", "s01", "s03"]
-)
-def test_what_asks_for_nothing_is_not_answered(name: str) -> None:
-    run = new_run()
-    run.feed(fixture(name), 0.0)
-    assert run.data_to_send() == b""
-    assert state_of(run) == "streaming"
+def test_what_asks_for_nothing_is_not_answered() -> None:
+    for name in ["s06", "s07", "s08", "s14", "s15", "s40", "s60", "s27", "s01", "s03"]:
+        with about(name):
+            run = new_run()
+            run.feed(fixture(name), 0.0)
+            assert run.data_to_send() == b""
+            assert state_of(run) == "streaming"
 
 
-@pytest.mark.parametrize(
-    ("asked", "kind"),
-    [
+def test_every_question_is_answered_at_once() -> None:
+    for asked, kind in [
         ("s23", "exec_client_message"),
         ("s24", "exec_client_message"),
         ("s25", "exec_client_message"),
@@ -93,13 +92,12 @@ def test_what_asks_for_nothing_is_not_answered(name: str) -> None:
         ("s32", "kv_client_message"),
         ("s50", "interaction_response"),
         ("s51", "interaction_response"),
-    ],
-)
-def test_every_question_is_answered_at_once(asked: str, kind: str) -> None:
-    run = new_run()
-    run.feed(fixture(asked), 0.0)
-    assert kinds_sent(run)[0] == kind
-    assert state_of(run) == "streaming"
+    ]:
+        with about(asked):
+            run = new_run()
+            run.feed(fixture(asked), 0.0)
+            assert kinds_sent(run)[0] == kind
+            assert state_of(run) == "streaming"
 
 
 def test_a_search_is_approved_where_it_is_allowed() -> None:
@@ -198,13 +196,14 @@ def test_unless_the_server_is_at_work_on_something(
     assert shown == [True, True, False, True, True, False]
 
 
-@pytest.mark.parametrize("name", ["s20", "s30", "s11", "s15", "s07"])
-def test_everything_else_shows_that_there_is_progress(name: str) -> None:
-    run = new_run()
-    run.feed(fixture(name), 0.0)
-    shown = run.take_display()
-    assert EnvelopeReader().feed(shown) == [(0, b"\n\0")]
-    assert not run.visible
+def test_everything_else_shows_that_there_is_progress() -> None:
+    for name in ["s20", "s30", "s11", "s15", "s07"]:
+        with about(name):
+            run = new_run()
+            run.feed(fixture(name), 0.0)
+            shown = run.take_display()
+            assert EnvelopeReader().feed(shown) == [(0, b"\n\0")]
+            assert not run.visible
 
 
 def test_a_plan_is_shown_as_text() -> None:
@@ -254,17 +253,18 @@ def test_nothing_is_read_behind_the_end() -> None:
     assert run.data_to_send() == b""
 
 
-@pytest.mark.parametrize("name", ["x01", "x02", "x03", "x04"])
-def test_broken_bytes_break_the_run_and_its_decoder(name: str) -> None:
-    run = new_run()
-    run.feed(fixture("s01") + fixture(name), 0.0)
-    run.closed()
-    assert state_of(run) == "over"
-    assert run.failure is not None
-    assert run.failure.code == "data_loss"
-    last = displayed(run)[-1]
-    assert isinstance(last, Fail)
-    assert last.error.kind == "upstream_protocol"
+def test_broken_bytes_break_the_run_and_its_decoder() -> None:
+    for name in ["x01", "x02", "x03", "x04"]:
+        with about(name):
+            run = new_run()
+            run.feed(fixture("s01") + fixture(name), 0.0)
+            run.closed()
+            assert state_of(run) == "over"
+            assert run.failure is not None
+            assert run.failure.code == "data_loss"
+            last = displayed(run)[-1]
+            assert isinstance(last, Fail)
+            assert last.error.kind == "upstream_protocol"
 
 
 def test_our_own_mark_from_the_server_is_garbage() -> None:

@@ -11,6 +11,7 @@ from gateway_core.json import dumps
 from gateway_cursor.proto import agent_pb2 as pb
 from simulators.cursor.server import CursorSimulator
 from simulators.cursor.wire import Envelopes, Unreadable
+from support.about import about
 from support.cursor_peer import (
     CLOCK,
     LOOKUP,
@@ -156,13 +157,15 @@ HISTORIES = {
 }
 
 
-@pytest.mark.parametrize("words", HISTORIES)
-def test_histories_that_make_no_sense(simulator: CursorSimulator, words: str) -> None:
-    entries = [SYSTEM, *HISTORIES[words]]
-    with Peer(simulator.url, simulator.tokens.access, blobs=entries) as peer:
-        peer.begin(run_request("Go on", LOOKUP, entries=entries))
-        peer.rest()
-    assert any(words in violation for violation in simulator.violations)
+def test_histories_that_make_no_sense(simulator: CursorSimulator) -> None:
+    for words in HISTORIES:
+        with about(words):
+            simulator.forget()
+            entries = [SYSTEM, *HISTORIES[words]]
+            with Peer(simulator.url, simulator.tokens.access, blobs=entries) as peer:
+                peer.begin(run_request("Go on", LOOKUP, entries=entries))
+                peer.rest()
+            assert any(words in violation for violation in simulator.violations)
 
 
 def test_blobs_that_are_missing_or_wrong(simulator: CursorSimulator) -> None:
@@ -219,17 +222,14 @@ def test_ways_to_leave_are_written_down(simulator: CursorSimulator) -> None:
     assert simulator.runs[0].reset_code == 8
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
+def test_envelopes_no_client_sends() -> None:
+    for data, words in [
         (b"\x02\0\0\0\0", "flags 2"),
         (b"\x01\0\0\0\0", "compressed"),
         (b"\0\x7f\xff\xff\xff", "says that it has"),
-    ],
-)
-def test_envelopes_no_client_sends(data: bytes, words: str) -> None:
-    with pytest.raises(Unreadable, match=words):
-        Envelopes(compressed=False).feed(data)
+    ]:
+        with about(data), pytest.raises(Unreadable, match=words):
+            Envelopes(compressed=False).feed(data)
 
 
 @pytest.mark.parametrize(

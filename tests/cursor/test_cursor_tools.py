@@ -8,6 +8,7 @@ from gateway_core import FunctionTool, InvalidRequest, JsonObject
 from gateway_cursor.proto import agent_pb2 as pb
 from gateway_cursor.tools import MOST_BYTES, ToolTable, fitting, shown_name
 from gateway_cursor.values import from_value, to_value
+from support.about import about
 from support.cursor_asking import FIXTURES, fixture
 
 READ: JsonObject = {
@@ -82,23 +83,26 @@ def test_the_recorded_calls_are_resolved() -> None:
     )
 
 
-@pytest.mark.parametrize("name", TAKEN)
-def test_names_of_cursors_own_tools_are_not_shown(name: str) -> None:
-    assert shown_name(name) == f"mcp_{name}"
-    assert table(name).definitions[0].tool_name == name
+def test_names_of_cursors_own_tools_are_not_shown() -> None:
+    for name in TAKEN:
+        with about(name):
+            assert shown_name(name) == f"mcp_{name}"
+            assert table(name).definitions[0].tool_name == name
 
 
-@pytest.mark.parametrize("name", ["Bash", "Edit", "LS", "read", "mcp__files__read", "a-b_c1"])
-def test_other_names_are_shown_as_they_are(name: str) -> None:
-    assert shown_name(name) == name
+def test_other_names_are_shown_as_they_are() -> None:
+    for name in ["Bash", "Edit", "LS", "read", "mcp__files__read", "a-b_c1"]:
+        with about(name):
+            assert shown_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["files.read", "ö", "x" * 65, "1st", "a b"])
-def test_names_that_do_not_fit_are_shown_in_a_form_that_does(name: str) -> None:
-    shown = shown_name(name)
-    assert len(shown) <= 64 and shown[0].isalpha()
-    assert shown.replace("_", "").replace("-", "").isascii()
-    assert table(name).resolve(called(shown)) == name
+def test_names_that_do_not_fit_are_shown_in_a_form_that_does() -> None:
+    for name in ["files.read", "ö", "x" * 65, "1st", "a b"]:
+        with about(name):
+            shown = shown_name(name)
+            assert len(shown) <= 64 and shown[0].isalpha()
+            assert shown.replace("_", "").replace("-", "").isascii()
+            assert table(name).resolve(called(shown)) == name
 
 
 def test_two_tools_never_share_a_name() -> None:
@@ -110,9 +114,8 @@ def test_two_tools_never_share_a_name() -> None:
         assert tools.resolve(called(shown, name)) == name
 
 
-@pytest.mark.parametrize(
-    ("said", "name"),
-    [
+def test_a_call_is_resolved_by_any_spelling() -> None:
+    for said, name in [
         (called(tool_name="Read"), "Read"),
         (called("mcp_Read", "Read"), "Read"),
         (called("mcp_Read"), "Read"),
@@ -125,11 +128,9 @@ def test_two_tools_never_share_a_name() -> None:
         (called("unknown", "Bash"), "Bash"),
         (called("Write"), None),
         (called(), None),
-    ],
-    ids=str,
-)
-def test_a_call_is_resolved_by_any_spelling(said: pb.McpArgs, name: str | None) -> None:
-    assert table("Read", "Bash").resolve(said) == name
+    ]:
+        with about(said):
+            assert table("Read", "Bash").resolve(said) == name
 
 
 def test_a_spelling_that_means_two_tools_means_none() -> None:

@@ -13,14 +13,14 @@ from gateway_cursor.tools import PROVIDER, ToolTable
 __all__ = ["Place", "read_place", "request_context"]
 
 _FOLDER: Final = re.compile(
-    r"^[ \t]*-?[ \t]*(?:Primary w|W)orking directory: (/\S[^\n]*|[A-Za-z]:[\\/][^\n]*)$"
+    r"^[ \t]*(?:-[ \t]*)?(?:Primary w|W)orking directory: (/\S[^\n]*|[A-Za-z]:[\\/][^\n]*)$"
     r"|<cwd>([^<\n]{1,4096})</cwd>",
     re.MULTILINE,
 )
 _SHELL: Final = re.compile(
-    r"^[ \t]*-?[ \t]*Shell: (\S+)|<shell>([^<\n]{1,200})</shell>", re.MULTILINE
+    r"^[ \t]*(?:-[ \t]*)?Shell: (\S+)|<shell>([^<\n]{1,200})</shell>", re.MULTILINE
 )
-_SYSTEM: Final = re.compile(r"^[ \t]*-?[ \t]*OS Version: ([^\n]{1,200})$", re.MULTILINE)
+_SYSTEM: Final = re.compile(r"^[ \t]*(?:-[ \t]*)?OS Version: ([^\n]{1,200})$", re.MULTILINE)
 _SHELL_NAME: Final = "bash"
 _SYSTEM_NAME: Final = "linux"
 _PREFER: Final = (

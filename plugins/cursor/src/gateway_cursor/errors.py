@@ -27,11 +27,10 @@ from gateway_core.errors import error_for_status
 from gateway_core.json import loads
 from gateway_cursor.connect import EndOfStream, read_error
 
-__all__ = ["BLOB_NOT_FOUND", "error_of", "http_error", "is_bare_exhaustion", "is_lost_blob"]
+__all__ = ["error_of", "http_error", "is_bare_exhaustion", "is_lost_blob"]
 
-BLOB_NOT_FOUND: Final = "Blob not found"
-"""How the server says that it asked for a blob and did not get it; it has no code of its own."""
-
+# The server asked for a blob and did not get it, which has no code of its own.
+_BLOB_NOT_FOUND: Final = "Blob not found"
 _LONGEST: Final = 600
 _WINDOW: Final = 200_000
 _NO_HTTP2: Final = 464
@@ -130,7 +129,7 @@ def is_bare_exhaustion(end: EndOfStream) -> bool:
 
 def is_lost_blob(end: EndOfStream) -> bool:
     """Whether a blob of the conversation did not reach the server."""
-    return end.code == "internal" and BLOB_NOT_FOUND in end.message
+    return end.code == "internal" and _BLOB_NOT_FOUND in end.message
 
 
 def _in_body(body: bytes) -> EndOfStream | None:

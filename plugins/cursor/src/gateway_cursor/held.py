@@ -6,7 +6,7 @@ lost. A lost run costs the next turn no more than time, as the whole conversatio
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,8 +24,8 @@ class HeldRun:
     """A run that waits.
 
     account and fingerprint: as in the plan it serves; one of another does not go on with it.
-    conversation: the client's. claimed: the id it has at Cursor. calls: the client's ids of those
-    it waits for.
+    conversation: the client's. claimed: the id that it keeps in use at Cursor. calls: the client's
+    ids of those it waits for.
     """
 
     live: LiveRun
@@ -40,9 +40,13 @@ class HeldRun:
 
 
 class HeldRuns:
-    """All runs that wait. Use it on one event loop; no method lets another task in between."""
+    """All runs that wait. Use it on one event loop; no method lets another task in between.
 
-    def __init__(self) -> None:
+    lost: called with each that nobody can take any more.
+    """
+
+    def __init__(self, lost: Callable[[HeldRun], None]) -> None:
+        self._lost = lost
         self._timers: dict[HeldRun, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
@@ -50,10 +54,9 @@ class HeldRuns:
 
     def hold(self, held: HeldRun, *, seconds: float, most: int) -> None:
         """Keep a run for so long, with at most so many in all."""
-        if held.live.over:
-            return
-        if most <= 0:
+        if held.live.over or most <= 0:
             held.live.abort()
+            self._lost(held)
             return
         while len(self._timers) >= most:
             self._lose(next(iter(self._timers)), "there are too many")
@@ -83,10 +86,14 @@ class HeldRuns:
                     return held
         return None
 
-    def drop(self, conversation: str) -> None:
-        """Drop what waits in a conversation that goes on otherwise."""
+    def drop(self, conversation: str, fingerprint: str) -> None:
+        """Drop what waits in a conversation that goes on otherwise.
+
+        What is asked with other tools or instructions need not be its next turn: agents ask for
+        searches and have helpers of their own while they wait. Those runs are left alone.
+        """
         for held in list(self._timers):
-            if held.conversation == conversation:
+            if (held.conversation, held.fingerprint) == (conversation, fingerprint):
                 self._lose(held, "the conversation went on without it")
 
     def forget(self, live: LiveRun) -> None:
@@ -98,4 +105,5 @@ class HeldRuns:
     def _lose(self, held: HeldRun, why: str) -> None:
         self._timers.pop(held).cancel()
         held.live.abort()
+        self._lost(held)
         _log.info("a run of Cursor that waited for tools is given up: %s", why)

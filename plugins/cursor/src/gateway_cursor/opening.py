@@ -43,8 +43,8 @@ class Opener:
 
     def __init__(self, pace: Pace | None = None) -> None:
         self._pace = pace or Pace()
-        self._held = HeldRuns()
         self._conversations = Conversations()
+        self._held = HeldRuns(lambda held: self._conversations.release(held.claimed))
 
     @property
     def held(self) -> HeldRuns:
@@ -78,7 +78,6 @@ class Opener:
         if held is None:
             return None
         turn = _Turn(held.live, held.claimed)
-        self._conversations.use(turn.claimed)
         try:
             turn.live.resume(plan.results)
             await turn.live.settled()
@@ -92,7 +91,7 @@ class Opener:
 
     async def _begun(self, call: UpstreamCall, plan: "RunPlan", transport: "Transport") -> _Turn:
         """The turn of a new run, in the first form that the server does not refuse."""
-        self._held.drop(plan.conversation)
+        self._held.drop(plan.conversation, plan.fingerprint)
         attempts = Attempts(plan, self._conversations)
         first_id = str(uuid.uuid4())
         while True:
@@ -142,7 +141,6 @@ class Opener:
 
     def _hold(self, turn: _Turn, plan: "RunPlan") -> None:
         """Keep the run for the results of the calls that the client is being shown."""
-        self._conversations.release(turn.claimed)
         held = HeldRun(turn.live, plan.account, plan.fingerprint, plan.conversation, turn.claimed)
         limits = plan.limits
         self._held.hold(held, seconds=limits.held_seconds, most=limits.held_runs)

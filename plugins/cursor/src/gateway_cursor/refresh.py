@@ -70,7 +70,7 @@ async def exchange_key(
     if _is_refused(answer):
         raise LoginRequired(
             "Cursor refused the API key: it may be mistyped or deleted; make one at "
-            f"{settings.website}/dashboard and {_AGAIN} --device"
+            f"{settings.website}/dashboard and run `gateway login cursor --device`"
         )
     return _granted(answer)
 

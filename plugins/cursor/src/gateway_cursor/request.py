@@ -34,11 +34,9 @@ from gateway_cursor.settings import CursorSettings
 from gateway_cursor.tools import ToolTable, fitting, shown_name
 from gateway_cursor.variants import WireModel, wire_model
 
-__all__ = ["RUN_PATH", "translate"]
+__all__ = ["translate"]
 
-RUN_PATH: Final = "/agent.v1.AgentService/Run"
-"""Where runs are asked for."""
-
+_RUN: Final = "/agent.v1.AgentService/Run"
 _BEGINNING: Final = 4  # entries in which clients tell of their surroundings
 _BYTES_PER_TOKEN: Final = 4
 _TOKENS_PER_IMAGE: Final = 1_000
@@ -105,7 +103,7 @@ def translate(
     body = pb.AgentClientMessage(run_request=begin.request).SerializeToString(deterministic=True)
     return UpstreamCall(
         "POST",
-        f"{settings.run_base}{RUN_PATH}",
+        f"{settings.run_base}{_RUN}",
         run_headers(credential, settings),
         body,
         state=plan,
@@ -121,9 +119,10 @@ def _offered(request: Request, *, search: bool) -> list[FunctionTool]:
     if choice.mode == "none":
         return []
     tools: list[FunctionTool] = []
-    searches = {tool.name for tool in request.tools if search and _is_search(tool)}
+    searches: set[str] = set()
     for tool in request.tools:
-        if tool.name in searches:
+        if search and _is_search(tool):
+            searches.add(tool.name)
             continue
         if type(tool) is not FunctionTool:
             kind = tool.kind if type(tool) is HostedTool else "custom"

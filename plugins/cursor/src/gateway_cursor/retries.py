@@ -48,10 +48,6 @@ class Conversations:
         self._used.add(claimed)
         return claimed
 
-    def use(self, claimed: str) -> None:
-        """A run under this id goes on."""
-        self._used.add(claimed)
-
     def release(self, claimed: str) -> None:
         """The run under this id does nothing more."""
         self._used.discard(claimed)

@@ -1,8 +1,8 @@
 """JSON Schemas of tools within what the service takes: without choices between schemas.
 
 `oneOf`, `anyOf` and `allOf` anywhere in a schema can make a whole request fail. What they say is
-kept as far as one schema can say it, and never narrowed. Pure; a schema that is fine comes back as
-the same object.
+kept as far as one schema can say it, in doubt more is allowed. Pure; a schema that is fine is
+returned itself.
 """
 
 from functools import reduce
@@ -14,6 +14,11 @@ from gateway_core.schemas import walk_schema, without_references
 __all__ = ["flat_schema"]
 
 _ALTERNATIVES: Final = ("anyOf", "oneOf")
+_DEFINITIONS: Final = ("$defs", "definitions")
+# The last two say of a choice what it leaves open, and may hide another.
+_GONE: Final = frozenset(
+    {"$schema", "allOf", *_ALTERNATIVES, "unevaluatedItems", "unevaluatedProperties"}
+)
 _MERGED: Final = frozenset(
     {
         "additionalProperties",
@@ -33,7 +38,7 @@ def flat_schema(schema: JsonObject) -> JsonObject:
     alternatives of other types a list of types. Where a choice is between definitions, these are
     put in place first.
     """
-    if _chooses_definitions(schema):
+    if any(key in schema for key in _DEFINITIONS) and _chooses_definitions(schema):
         schema = without_references(schema)
     flat: JsonObject = walk_schema(schema, _flat)
     properties = flat.get("properties")
@@ -57,13 +62,9 @@ def _chooses_definitions(schema: JsonObject) -> bool:
 
 
 def _flat(schema: JsonObject) -> JsonObject:
-    if not any(key in schema for key in ("$schema", "allOf", *_ALTERNATIVES)):
+    if _GONE.isdisjoint(schema):
         return schema
-    left = {
-        key: value
-        for key, value in schema.items()
-        if key not in ("$schema", "allOf", *_ALTERNATIVES)
-    }
+    left = {key: value for key, value in schema.items() if key not in _GONE}
     for branch in _branches(schema, "allOf"):
         left = _both(left, branch)
     for key in _ALTERNATIVES:

@@ -15,31 +15,9 @@ from gateway_core.credentials.oauth import TokenResponse, jwt_claims
 from gateway_core.lookups import number_at, text_at
 from gateway_cursor.identity import Kind
 
-__all__ = ["LIFE", "account_of", "email_of", "new_credential", "renewed_with", "token_end"]
+__all__ = ["new_credential", "renewed_with"]
 
-LIFE: Final = timedelta(hours=1)
-"""How long an access token lasts that does not say."""
-
-
-def token_end(token: SecretStr, received: datetime | None = None) -> datetime:
-    """When an access token ends: as it says itself, else an hour after it was received."""
-    told = number_at(jwt_claims(token), "exp")
-    try:
-        if told is not None and told > 0:
-            return datetime.fromtimestamp(told, UTC)
-    except (ValueError, OverflowError, OSError):
-        pass
-    return (received or datetime.now(UTC)) + LIFE
-
-
-def account_of(token: SecretStr) -> str | None:
-    """Whose token it is, `auth0|user_...`, the same for all tokens of a person."""
-    return text_at(jwt_claims(token), "sub")
-
-
-def email_of(token: SecretStr) -> str | None:
-    """The e-mail in a token, which few have."""
-    return text_at(jwt_claims(token), "email")
+_LIFE: Final = timedelta(hours=1)
 
 
 def new_credential(
@@ -56,11 +34,11 @@ def new_credential(
     digest = hashlib.sha256(f"gateway-cursor {mark}".encode()).hexdigest()[:12]
     return Credential(
         provider="cursor",
-        account=account_of(tokens.access_token) or f"{kind}-{digest}",
-        label=email_of(tokens.access_token),
+        account=_account_of(tokens.access_token) or f"{kind}-{digest}",
+        label=_email_of(tokens.access_token),
         access_token=tokens.access_token,
         refresh_token=key or tokens.refresh_token,
-        expires_at=token_end(tokens.access_token, tokens.received_at),
+        expires_at=_token_end(tokens.access_token, tokens.received_at),
         extra={"kind": kind},
     )
 
@@ -72,7 +50,7 @@ def renewed_with(credential: Credential, tokens: TokenResponse, *, keep: bool) -
     Raises `LoginRequired` when it brought an access token of another account.
     """
     assert tokens.access_token is not None
-    theirs, ours = account_of(tokens.access_token), account_of(credential.access_token)
+    theirs, ours = _account_of(tokens.access_token), _account_of(credential.access_token)
     if theirs and ours and theirs != ours:
         raise LoginRequired(
             "Cursor renewed the login with that of another account; run `gateway login cursor`"
@@ -82,7 +60,28 @@ def renewed_with(credential: Credential, tokens: TokenResponse, *, keep: bool) -
         update={
             "access_token": tokens.access_token,
             "refresh_token": refresh or credential.refresh_token,
-            "expires_at": token_end(tokens.access_token, tokens.received_at),
+            "expires_at": _token_end(tokens.access_token, tokens.received_at),
             "refresh_at": None,
         }
     )
+
+
+def _token_end(token: SecretStr, received: datetime | None = None) -> datetime:
+    """When an access token ends: as it says itself, else an hour after it was received."""
+    told = number_at(jwt_claims(token), "exp")
+    try:
+        if told is not None and told > 0:
+            return datetime.fromtimestamp(told, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return (received or datetime.now(UTC)) + _LIFE
+
+
+def _account_of(token: SecretStr) -> str | None:
+    """Whose token it is, `auth0|user_...`, the same for all tokens of a person."""
+    return text_at(jwt_claims(token), "sub")
+
+
+def _email_of(token: SecretStr) -> str | None:
+    """The e-mail in a token, which few have."""
+    return text_at(jwt_claims(token), "email")

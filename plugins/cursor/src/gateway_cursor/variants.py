@@ -58,15 +58,11 @@ class Variant:
 
 @dataclass(slots=True, frozen=True)
 class WireModel:
-    """What is sent for a model. id: the flat id. title: for the display names of the protocol.
-    effort, thinking: what the id stands for, as far as it is known.
-    """
+    """What is sent for a model. id: the flat id. title: for the display names of the protocol."""
 
     id: str
     title: str
     max_mode: bool = False
-    effort: str | None = None
-    thinking: bool = False
 
 
 def wire_model(route: Route, effort: str | None = None, thinking: bool | None = None) -> WireModel:
@@ -96,13 +92,7 @@ def wire_model(route: Route, effort: str | None = None, thinking: bool | None = 
     if options.get("thinking"):
         thinking = True
     found = exact or choose(variants, effort, thinking, fast=bool(options.get("fast")))
-    return WireModel(
-        found.id,
-        found.title or _title(found.id, info),
-        found.max_mode,
-        found.effort,
-        found.thinking,
-    )
+    return WireModel(found.id, found.title or _title(found.id, info), found.max_mode)
 
 
 def choose(
@@ -120,6 +110,8 @@ def choose(
             return default
     wanted = effort != "none" and thinking is not False and (thinking or effort is not None)
     found = [one for one in found if one.thinking is wanted] or found
+    if wanted:
+        found = [one for one in found if one.effort != "none"] or found
     if effort is None:
         bare = next((one for one in found if one.effort is None), None)
         default = next((one for one in found if one.default), bare)
