@@ -3,6 +3,7 @@
 The simulator refuses whatever the backend would; `no_violations` holds after each test.
 """
 
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -343,6 +344,20 @@ def test_images_by_their_own_endpoint(simulator: CodexSimulator, gateway: Gatewa
         images = client.images.generate(prompt="A dot", model="gpt-image-2")
     assert images.data is not None
     assert images.data[0].b64_json == PNG_BASE64
+
+
+def test_uploaded_pictures_are_changed(simulator: CodexSimulator, gateway: Gateway) -> None:
+    simulator.play("image:")
+    with gateway.openai() as client:
+        picture = b64decode(PNG_BASE64)
+        images = client.images.edit(image=picture, prompt="Make it red", model="gpt-image-2")
+    assert images.data is not None
+    assert images.data[0].b64_json == PNG_BASE64
+    (message,) = simulator.requests[-1].of_type("message")
+    assert message["content"] == [
+        {"type": "input_image", "image_url": f"data:image/png;base64,{PNG_BASE64}"},
+        {"type": "input_text", "text": "Make it red"},
+    ]
 
 
 def test_tokens_are_counted_without_asking(simulator: CodexSimulator, gateway: Gateway) -> None:

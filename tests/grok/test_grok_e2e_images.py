@@ -1,5 +1,6 @@
 """Pictures from xAI through a gateway: by their own endpoint, and as a tool in a conversation."""
 
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,16 @@ def test_a_picture_beside_the_words_is_changed(
     )
     (request,) = simulator.asked("POST", "/images/edits")
     assert request.body["image"] == {"url": source, "type": "image_url"}
+
+
+def test_uploaded_pictures_are_changed(simulator: GrokSimulator, client: openai.OpenAI) -> None:
+    picture = b64decode(PNG_BASE64)
+    images = client.images.edit(image=[picture, picture], prompt="Make it red", model="grok-4.5")
+    assert images.data is not None
+    assert images.data[0].b64_json == PNG_BASE64
+    (request,) = simulator.asked("POST", "/images/edits")
+    source = {"url": f"data:image/png;base64,{PNG_BASE64}", "type": "image_url"}
+    assert (request.body["prompt"], request.body["images"]) == ("Make it red", [source, source])
 
 
 def test_newer_models_paint_in_a_conversation(
