@@ -21,6 +21,7 @@ from gateway_core.request import (
     Tool,
     ToolChoice,
 )
+from support.about import each
 
 WEATHER = FunctionTool("weather", "Tells the weather.", {"type": "object", "properties": {}})
 SEARCH = HostedTool("web_search", "web_search")
@@ -110,8 +111,8 @@ def test_a_notice_names_the_model_and_the_field(bare: Capabilities) -> None:
     assert notice.message == "Model X has no `top_k`: it was left out"
 
 
-@pytest.mark.parametrize(
-    ("wanted", "supported", "nearest"),
+@each(
+    "wanted, supported, nearest",
     [
         ("max", ("low", "medium", "high"), "high"),
         ("minimal", ("none", "low", "high"), "low"),
@@ -307,11 +308,36 @@ def test_media_that_the_model_cannot_take_is_refused_by_name(bare: Capabilities,
     assert refused.value.param == "messages[0].content[1]"
 
 
-def test_media_inside_a_tool_result_is_found(bare: Capabilities) -> None:
-    result = ToolResult("c1", [Text("screenshot:"), Media("image", data="AAAA")])
+def test_media_of_tools_and_earlier_turns_are_told_of_in_words(bare: Capabilities) -> None:
+    picture = Media("image", data="AAAA")
+    result = ToolResult("c1", [Text("screenshot:"), picture])
+    request = ask(
+        messages=[
+            Message("user", [picture, Text("what is this?")]),
+            Message("assistant", [Text("I look.")]),
+            Message("user", [result]),
+        ]
+    )
+    before = deepcopy(request)
+    degraded, notices = degrade(request, bare, "Model X")
+    words = Text("[image omitted: this model takes no image input]")
+    assert degraded.messages[0].parts == [words, Text("what is this?")]
+    assert degraded.messages[2].parts == [replace(result, content=[Text("screenshot:"), words])]
+    assert [(notice.code, "2 in tool results" in notice.message) for notice in notices] == [
+        ("omitted_image", True)
+    ]
+    assert request == before
+
+
+def test_a_picture_of_the_present_question_is_refused_beside_tool_results(
+    bare: Capabilities,
+) -> None:
+    picture = Media("image", data="AAAA")
+    asked = Message("user", [ToolResult("c1", [picture]), picture])
+    request = ask(messages=[Message("assistant", [Text("Hm.")]), asked, Message("user", [])])
     with pytest.raises(Unsupported) as refused:
-        degrade(ask(messages=[Message("user", [result])]), bare, "Model X")
-    assert refused.value.param == "messages[0].content[0].content[1]"
+        degrade(request, bare, "Model X")
+    assert refused.value.param == "messages[1].content[1]"
 
 
 def test_media_by_url_is_refused_where_it_must_be_inline() -> None:

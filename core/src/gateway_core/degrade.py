@@ -2,7 +2,8 @@
 
 The policy in one sentence: a knob that the provider lacks is dropped or mapped with a notice, but
 content and tools that it cannot take are refused by name, because an answer without them would be
-an answer to another question. A shape of the answer that it cannot enforce is asked for in words,
+an answer to another question; pictures in tool results and earlier turns are told of in words. A
+shape of the answer that it cannot enforce is asked for in words,
 with a notice, because most models then keep to it. Pure; it knows capabilities and no provider. How
 custom tools become functions is the business of `gateway_core.custom_tools`.
 """
@@ -23,6 +24,7 @@ from gateway_core.errors import Unsupported
 from gateway_core.events import Notice
 from gateway_core.file_references import refusal
 from gateway_core.json import dumps_text
+from gateway_core.omitted_media import without_unseen_media
 from gateway_core.provider import Capabilities
 from gateway_core.request import (
     EFFORTS,
@@ -91,6 +93,7 @@ class _Policy:
 
     def apply(self, request: Request) -> tuple[Request, list[Notice]]:
         request = self._documents(request)
+        request = self._unseen_media(request)
         self._check_media(request)
         request = self._sampling(request)
         request = self._reasoning(request)
@@ -116,6 +119,18 @@ class _Policy:
         messages = text_documents(request.messages)
         same = all(map(is_, messages, request.messages))
         return request if same else replace(request, messages=messages)
+
+    def _unseen_media(self, request: Request) -> Request:
+        messages, omitted = without_unseen_media(request.messages, self._can.input)
+        if not omitted:
+            return request
+        for kind, count in omitted.items():
+            self._notice(
+                f"omitted_{kind}",
+                f"{self._title} does not take {kind} input: {count} in tool results or earlier "
+                f"turns became words",
+            )
+        return replace(request, messages=messages)
 
     def _check_media(self, request: Request) -> None:
         for media, path in _media_of(request.messages):
