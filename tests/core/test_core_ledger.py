@@ -1,10 +1,12 @@
 """The usage ledger: what is written down of a request, and how it adds up."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,6 +168,41 @@ async def test_the_columns_hold_no_text_of_the_conversation(
         "first_event": 0.5,
         "duration": 2.0,
     }
+
+
+@pytest.mark.parametrize("told", [2**70, -1, 1.5, "7", True, {"text": 7}])
+async def test_what_is_no_number_of_tokens_is_unknown(
+    store: SqliteStore, ledger: UsageLedger, told: Any
+) -> None:
+    ledger.note(exchange(usage=Usage(input=told, output=5)))
+    await ledger.write()
+    [group] = await store.usage.sums("model", 0)
+    assert (group.requests, group.input, group.output) == (1, None, 5)
+
+
+async def test_a_long_name_is_cut(store: SqliteStore, ledger: UsageLedger) -> None:
+    ledger.note(exchange("x" * 1000))
+    await ledger.write()
+    [group] = await store.usage.sums("model", 0)
+    assert group.name == "acme/" + "x" * 200
+
+
+async def test_a_request_that_ends_with_the_server_does_not_hold_it_up(
+    store: SqliteStore, ledger: UsageLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.ledger.WRITE_SECONDS", 0)
+    writing = asyncio.create_task(ledger.keep_writing())
+    ledger.note(exchange())
+    while await store.usage.sums("model", 0) == []:
+        continue
+    ledger.note(exchange())
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(5):
+            await writing
+    await ledger.write()
+    [group] = await store.usage.sums("model", 0)
+    assert group.requests == 2
 
 
 def files(folder: Path) -> list[Path]:

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from gateway_core.errors import InvalidRequest
 from gateway_core.multipart import is_form, read_form
+from support.about import each
 
 NASTY = [b"", b"\r", b"\n", b"\r\n", b"a\r\n", b"\r\n--", b"--x--\r\n", b"\x85\x0b\x0c\x1c\xff\x00"]
-CUT = b'--x\r\ncontent-disposition: form-data; name="a"\r\n\r\ncut'
+HEAD = b'--x\r\ncontent-disposition: form-data; name="a"\r\n'
 
 
 def form(*files: bytes) -> tuple[bytes, str]:
@@ -29,22 +30,20 @@ def form(*files: bytes) -> tuple[bytes, str]:
 def test_files_come_out_as_they_went_in(files: list[bytes]) -> None:
     prompt, *read = read_form(*form(*files))
     assert (prompt.name, prompt.text) == ("prompt", "Bläuer\r\nbitte")
-    assert (prompt.filename, prompt.type) == (None, None)
     assert [field.data for field in read] == files
-    assert {(field.name, field.type) for field in read} == {("image[]", "image/png")}
+    assert {field.name for field in read} == {"image[]"}
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
+@each("body, content_type", [
         (b"", "multipart/form-data; boundary=x"),
         (b"--x\r\n\r\nno name\r\n--x--", "multipart/form-data; boundary=x"),
         (b"--y\r\n\r\n\r\n--y--", "multipart/form-data; boundary=x"),
         (b"--x--", "multipart/form-data"),
-        (CUT, "multipart/form-data; boundary=x"),
         (b"", "multipart/form-data; boundary=\r\nx"),
-    ],
-)  # fmt: skip
+        (HEAD + b"\r\ncut", "multipart/form-data; boundary=x"),
+        (HEAD.replace(b"--x", b"--xy") + b"\r\n\r\n--x--", "multipart/form-data; boundary=x"),
+        (HEAD + b"x: y\r\n" * 2000 + b"\r\n\r\n--x--", "multipart/form-data; boundary=x"),
+    ])  # fmt: skip
 def test_what_is_no_form_is_refused(body: bytes, content_type: str) -> None:
     with pytest.raises(InvalidRequest):
         read_form(body, content_type)
@@ -55,8 +54,21 @@ def test_too_many_fields_are_refused() -> None:
         read_form(*form(*[b"x"] * 200))
 
 
-@pytest.mark.parametrize(
-    ("content_type", "expected"),
+def test_a_form_of_nothing_but_line_ends_takes_no_time() -> None:
+    """What goes line by line takes a minute."""
+    data = b"\r\n" * 16_000_000
+    _, picture = read_form(*form(data))
+    assert picture.data == data
+
+
+def test_what_is_before_and_after_the_form_is_left_alone() -> None:
+    body = b"before\r\n" + HEAD + b"\r\nvalue\r\n--x-- \r\nafter"
+    [field] = read_form(body, 'multipart/form-data; boundary="x"')
+    assert (field.name, field.text) == ("a", "value")
+
+
+@each(
+    "content_type, expected",
     [
         ("multipart/form-data; boundary=x", True),
         ("Multipart/Form-Data;boundary=x", True),

@@ -4,13 +4,17 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from socket import create_connection
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from gateway_core.app import create_app
+from gateway_core.cli.server import Server
 from gateway_core.content import Text, ToolCall, ToolResult
 from gateway_core.errors import Overloaded, RateLimited
 from gateway_core.events import Close, Delta, End, Event, Fail, Open, Usage
@@ -23,6 +27,8 @@ THE_SDK_IS_OLDER = pytest.mark.filterwarnings(
     "ignore:connect.. must be used as a context manager:DeprecationWarning"
 )
 AUTH = {"authorization": f"Bearer {KEY}"}
+UPGRADE = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+HANDSHAKE_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 def saying(text: str) -> list[Event]:
@@ -202,6 +208,8 @@ def test_requests_are_answered_one_after_the_other(
         ("[]", "one JSON object"),
         (b"{}", "binary frame"),
         ('{"type": "session.update"}', "expected 'response.create'"),
+        ('{"type": []}', "type: expected a string"),
+        ("{}", "type: field required"),
         ('{"type": "response.create", "stream_id": 1}', "stream_id"),
         ('{"type": "response.create", "input": "x"}', "model"),
         ('{"type": "response.create", "model": "scripted-1", "input": 7}', "input"),
@@ -254,13 +262,19 @@ def test_steering_is_declined_as_the_sdk_expects(socket: ClientConnection) -> No
     assert declined["steer"] == {"previous_response_id": "resp_1", "input": "Stop"}
 
 
-def test_too_many_waiting_requests_are_refused(start: Start, upstream: ScriptedUpstream) -> None:
+async def test_too_many_waiting_requests_are_refused(
+    start: Start, upstream: ScriptedUpstream
+) -> None:
     gateway = start()
-    with opened(gateway) as socket:
-        for _ in range(18):
-            socket.send('{"type": "response.create", "model": "line-1", "input": "hi"}')
-        error = json.loads(socket.recv(10))
+    url = gateway.url.replace("http:", "ws:") + "/v1/responses"
+    async with connect_async(url, additional_headers=AUTH, proxy=None) as socket:
+        await socket.send('{"type": "response.create", "model": "line-1", "input": "hi"}')
+        request = await upstream.next_request()
+        for _ in range(17):
+            await socket.send('{"type": "response.create", "model": "line-1", "input": "hi"}')
+        error = json.loads(await socket.recv())
         assert (error["status"], error["error"]["type"]) == (429, "rate_limit_error")
+    await request.left.wait()
 
 
 async def test_the_upstream_is_cancelled_when_the_client_leaves(
@@ -289,6 +303,14 @@ def test_a_stopping_server_closes_the_connection(
     assert closed.value.rcvd is not None and closed.value.rcvd.code == 1012
 
 
+def test_a_client_may_take_its_time(gateway: Gateway, socket: ClientConnection) -> None:
+    """With an event that it is busy with, or to read: it need not answer pings meanwhile, and
+    nothing is compressed on the event loop that all share.
+    """
+    assert Server(create_app(gateway.runtime, key=None)).config.ws_ping_timeout is None
+    assert socket.protocol.extensions == []
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
@@ -306,8 +328,36 @@ def test_who_may_not_call_is_refused_at_the_handshake(
     assert json.loads(refused.value.response.body or b"")["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("method", "header"),
+    [
+        ("GET", ""),
+        ("GET", f"sec-websocket-key: {HANDSHAKE_KEY}\r\ncontent-length: 2\r\n"),
+        ("POST", f"sec-websocket-key: {HANDSHAKE_KEY}\r\ncontent-length: 2\r\n"),
+        ("DELETE", f"sec-websocket-key: {HANDSHAKE_KEY}\r\n"),
+        ("GET", f"x-long: {'x' * 20_000}\r\n"),
+    ],
+)
+def test_a_handshake_that_is_none_is_refused(gateway: Gateway, method: str, header: str) -> None:
+    """Left open, it would keep the server from stopping well."""
+    request = f"{method} /v1/responses HTTP/1.1\r\nhost: localhost\r\n{UPGRADE}{header}\r\n{{}}"
+    with create_connection(("127.0.0.1", urlsplit(gateway.url).port), 10) as client:
+        client.sendall(request.encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 4")
+        while client.recv(1000):
+            continue
+
+
+def test_another_path_is_refused_as_over_http(gateway: Gateway) -> None:
+    url = gateway.url.replace("http:", "ws:") + "/responses"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url, additional_headers=AUTH, proxy=None)
+    assert refused.value.response.status_code == 404
+    assert "base URLs end" in json.loads(refused.value.response.body or b"")["error"]["message"]
+
+
 def test_switched_off_it_answers_426_so_that_codex_falls_back(
-    tmp_path: Path, provider: ScriptedProvider
+    tmp_path: Path, provider: ScriptedProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = {"server.websocket": False}
     with (
@@ -317,6 +367,7 @@ def test_switched_off_it_answers_426_so_that_codex_falls_back(
         opened(gateway)
     assert refused.value.response.status_code == 426
     assert "switched off" in json.loads(refused.value.response.body or b"")["error"]["message"]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_a_message_larger_than_a_body_may_be_ends_the_connection(

@@ -15,7 +15,8 @@ from starlette.responses import Response as HttpResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway_core.background_http import Background
+from gateway_core.absent import advice_for
+from gateway_core.background import Background
 from gateway_core.batches.endpoints import batch_routes
 from gateway_core.endpoint import Generate, id_headers, known_error, send_error
 from gateway_core.errands import JsonEndpoint, compact_conversation, token_counting
@@ -75,6 +76,7 @@ def create_app(runtime: Runtime, *, key: str | None) -> ASGIApp:
     handlers = {HTTPException: _no_such_route, GatewayError: _failed, Exception: _failed}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
+    app.router.default = _nowhere
     guard = LocalGuard(
         app,
         key=key,
@@ -121,18 +123,29 @@ async def _failed(request: HttpRequest, error: Exception) -> HttpResponse:
     return _json(request, format.error_body(known, id), format.error_status(known))
 
 
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """A path without a route, be it asked over HTTP or for a WebSocket."""
+    if scope["type"] == "websocket":
+        await _refuse(scope, receive, send, _no_such_path(scope["path"]))
+    else:
+        raise HTTPException(404)
+
+
 async def _no_such_route(request: HttpRequest, error: Exception) -> HttpResponse:
     assert isinstance(error, HTTPException)
     path = request.url.path
     if error.status_code == 405:
-        message = f"{request.method} is not possible on {path}"
+        told = NotFound(f"{request.method} is not possible on {path}")
     else:
-        message = (
-            f"the gateway has no {path}; base URLs end in the port or in /v1 for OpenAI clients"
-        )
+        told = _no_such_path(path)
     id = request.scope["gateway.request_id"]
-    body = _dialect(path, request.headers).error_body(known_error(NotFound(message), id), id)
+    body = _dialect(path, request.headers).error_body(known_error(told, id), id)
     return _json(request, body, error.status_code, error.headers)
+
+
+def _no_such_path(path: str) -> NotFound:
+    general = "base URLs end in the port or in /v1 for OpenAI clients"
+    return NotFound(f"the gateway has no {path}; {advice_for(path) or general}")
 
 
 async def _hello(request: HttpRequest) -> HttpResponse:

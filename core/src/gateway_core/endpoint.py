@@ -21,7 +21,7 @@ from gateway_core.formats.base import ClientFormat, StreamWriter
 from gateway_core.json import JsonObject, dumps, loads
 
 if TYPE_CHECKING:
-    from gateway_core.background_http import Background
+    from gateway_core.background import Background
     from gateway_core.runtime import Runtime
 
 __all__ = [

@@ -144,14 +144,16 @@ class Turn:
         self._record.notices += notices
         return route
 
-    def token_counter(self) -> Callable[[], int]:
-        """A function that counts the input tokens of the request as its provider would send it.
+    async def token_counter(self) -> Callable[[], int]:
+        """A function that counts the input tokens of the request as its provider would be sent it.
 
-        Slow: to be called in a worker thread. Raises as `prepare` does.
+        Slow: to be called in a worker thread. Nothing is asked of the upstream, nor is a login
+        renewed. Raises as `prepare` does, and the function as a translation does.
         """
         route = self.prepare()
         assert self._relay is not None
-        return partial(self._relay.count_tokens, self._asked, route)
+        credential = await self._runtime.known_credential(route.provider)
+        return partial(self._relay.count_tokens, self._asked, route, credential)
 
     async def run(self, deliver: Deliver) -> None:
         """Deliver the answer. Raises `GatewayError` when it failed before its first part."""

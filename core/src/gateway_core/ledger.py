@@ -25,6 +25,9 @@ WRITE_SECONDS = 1.0
 PRUNE_SECONDS = 3600.0
 MOST_WAITING = 10_000
 """Requests that wait for a store that fails; beyond them the oldest are forgotten."""
+LONGEST_NAME = 200
+"""Characters of a model's name: clients may ask for anything."""
+MOST_TOKENS = 10**12
 _DAY = 86_400.0
 
 
@@ -49,14 +52,14 @@ class UsageLedger:
                 format=exchange.format,
                 provider=exchange.provider,
                 account=exchange.account_label or exchange.account,
-                model=exchange.model,
+                model=exchange.model[:LONGEST_NAME],
                 status=exchange.status,
                 error=exchange.error,
-                input=usage.input,
-                cache_read=usage.cache_read,
-                cache_write=usage.cache_write,
-                output=usage.output,
-                reasoning=usage.reasoning,
+                input=_tokens(usage.input),
+                cache_read=_tokens(usage.cache_read),
+                cache_write=_tokens(usage.cache_write),
+                output=_tokens(usage.output),
+                reasoning=_tokens(usage.reasoning),
                 first_event=exchange.first_event,
                 duration=exchange.duration,
             )
@@ -72,7 +75,9 @@ class UsageLedger:
                 await self.prune()
             try:
                 left = prune_at - time.monotonic()
-                await asyncio.wait_for(self._something_waits.wait(), left)
+                # Not `wait_for`, which may lose a cancellation in Python 3.11.
+                async with asyncio.timeout(left):
+                    await self._something_waits.wait()
             except TimeoutError:
                 continue
             await asyncio.sleep(WRITE_SECONDS)
@@ -104,3 +109,10 @@ class UsageLedger:
         level = logging.DEBUG if text == self._told else logging.WARNING
         self._told = text
         log.log(level, "usage is not written down (%s)", text)
+
+
+def _tokens(told: object) -> int | None:
+    """A number of tokens, if it is one: upstreams say what they like, and a store that cannot take
+    one record would take none after it.
+    """
+    return told if type(told) is int and 0 <= told <= MOST_TOKENS else None

@@ -1,8 +1,10 @@
-"""Form uploads (`multipart/form-data`), read by the standard library's MIME parser."""
+"""Form uploads (`multipart/form-data`), as RFC 7578 has them.
 
-from email.message import MIMEPart
-from email.parser import BytesParser
-from email.policy import HTTP
+Cut by hand, as the standard library's MIME parser goes line by line: minutes for a large file.
+"""
+
+from email.message import Message
+from email.parser import BytesHeaderParser
 from typing import NamedTuple
 
 from gateway_core.errors import InvalidRequest
@@ -10,15 +12,15 @@ from gateway_core.errors import InvalidRequest
 __all__ = ["FormField", "is_form", "read_form"]
 
 MOST_FIELDS = 200
+LONGEST_HEAD = 8192
+"""Bytes of what comes before the data of a field."""
 
 
 class FormField(NamedTuple):
-    """One field: `filename` and `type` (a media type) are None when it is no file."""
+    """One field, be it a text or a file."""
 
     name: str
     data: bytes
-    filename: str | None
-    type: str | None
 
     @property
     def text(self) -> str:
@@ -35,22 +37,26 @@ def is_form(content_type: str) -> bool:
 
 
 def read_form(body: bytes, content_type: str) -> list[FormField]:
-    """The fields in order. Takes some milliseconds per megabyte. Raises `InvalidRequest`."""
-    head = b"content-type: " + content_type.encode("latin-1", "replace") + b"\r\n\r\n"
-    message = BytesParser(policy=HTTP).parsebytes(head + body)
-    if not message.is_multipart() or message.defects:
-        raise InvalidRequest("the body is not the multipart form that its content-type announces")
-    fields = [_read_field(part) for part in message.iter_parts()]
-    if len(fields) > MOST_FIELDS:
+    """The fields in order. Raises `InvalidRequest`."""
+    announced = Message()
+    announced["content-type"] = content_type
+    boundary = announced.get_boundary("").encode("latin-1", "replace")
+    _, *pieces = (b"\r\n" + body).split(b"\r\n--" + boundary, MOST_FIELDS + 2)
+    if len(pieces) > MOST_FIELDS + 1:
         raise InvalidRequest(f"the form has more than {MOST_FIELDS} fields")
-    return fields
+    if not boundary or not pieces or not pieces[-1].startswith(b"--"):
+        raise InvalidRequest("the body is not the multipart form that its content-type announces")
+    return [_read_field(piece) for piece in pieces[:-1]]
 
 
-def _read_field(part: MIMEPart) -> FormField:
-    name = part.get_param("name", header="content-disposition")
-    if not isinstance(name, str) or not name or part.is_multipart():
-        raise InvalidRequest("a field of the form has no name, or holds another form")
-    data = part.get_payload(decode=True)
-    filename = part.get_filename()
-    assert isinstance(data, bytes)
-    return FormField(name, data, filename, part.get_content_type() if filename else None)
+def _read_field(piece: bytes) -> FormField:
+    """A field from what is between two boundaries: the rest of a line, a head, the data."""
+    start = piece.find(b"\r\n")
+    end = piece.find(b"\r\n\r\n", start, start + LONGEST_HEAD)
+    if end < 0 or piece[:start].strip():
+        raise InvalidRequest("a field of the form has no head, or one that is too long")
+    head = BytesHeaderParser().parsebytes(piece[start + 2 : end])
+    name = head.get_param("name", header="content-disposition")
+    if not isinstance(name, str) or not name:
+        raise InvalidRequest("a field of the form has no name")
+    return FormField(name, piece[end + 4 :])

@@ -48,10 +48,8 @@ async def read_edit_body(receive: Receive, headers: Mapping[str, str], limit: in
     content_type = headers.get("content-type", "")
     if not is_form(content_type):
         return await read_json(receive, headers, limit)
-    form = await asyncio.to_thread(
-        read_form, await read_bytes(receive, headers, limit), content_type
-    )
-    return images.body_of_form(form)
+    data = await read_bytes(receive, headers, limit)
+    return await asyncio.to_thread(lambda: images.body_of_form(read_form(data, content_type)))
 
 
 async def _paint(errand: "Errand", order: images.Order) -> JsonObject:

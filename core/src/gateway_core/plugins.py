@@ -53,11 +53,17 @@ class PluginSet:
 
     `extra` are plugin objects given by the caller, for tests and embedding; they are loaded before
     the installed ones and guarded the same way. remembers: whether failures of hooks are kept in
-    `health`; not where a plugin is made to fail on purpose.
+    `health`; not where a plugin is made to fail on purpose. installed: whether those that are
+    installed are looked for, which takes some milliseconds.
     """
 
     def __init__(
-        self, settings: Settings, extra: Sequence[object] = (), *, remembers: bool = True
+        self,
+        settings: Settings,
+        extra: Sequence[object] = (),
+        *,
+        remembers: bool = True,
+        installed: bool = True,
     ) -> None:
         self.providers: dict[str, Relay] = {}
         self.reports: list[PluginReport] = []
@@ -71,7 +77,8 @@ class PluginSet:
         introduced: dict[str, _Introduced] = {}
         for plugin in extra:
             self._load(_Given(plugin), introduced)
-        for entry in sorted(entry_points(group=PROJECT), key=lambda entry: entry.name):
+        found = entry_points(group=PROJECT) if installed else ()
+        for entry in sorted(found, key=lambda entry: entry.name):
             self._load(entry, introduced)
         for provider in introduced.values():
             others = [other.plugin for other in introduced.values() if other is not provider]

@@ -41,7 +41,8 @@ STATE_FILE = "gateway.sqlite3"
 class Runtime:
     """Everything a server or a command needs, wired together.
 
-    extra_plugins: plugin objects besides the installed ones. only_provider: serve this one alone.
+    extra_plugins: plugin objects besides the installed ones. installed: whether those that are
+    installed are looked for. only_provider: serve this one alone.
     store: where credentials are; by default as the settings say. takes_over: whether message
     batches, and the work that dead gateways have left, are done here, as a server does; a command
     ends too soon for it.
@@ -53,12 +54,13 @@ class Runtime:
         *,
         only_provider: str | None = None,
         extra_plugins: Sequence[object] = (),
+        installed: bool = True,
         store: CredentialStore | None = None,
         takes_over: bool = False,
     ) -> None:
         self.settings = settings
         self.takes_over = takes_over
-        self.plugins = PluginSet(settings, extra_plugins)
+        self.plugins = PluginSet(settings, extra_plugins, installed=installed)
         if only_provider is not None:
             self._keep_only(only_provider)
         self.transports = Transports(settings.timeouts)
@@ -127,6 +129,21 @@ class Runtime:
         if info.login_optional and await self.credentials.active(provider) is None:
             return None
         return await self.credentials.fresh(provider)
+
+    async def known_credential(self, provider: str) -> Credential | None:
+        """What is known of the active account's login, however stale, to translate with and never
+        to send; None without one, or when the store cannot be read.
+        """
+        if self.plugins.providers[provider].info.login == "none":
+            return None
+        try:
+            credential = await self.credentials.known(provider)
+        except GatewayError as error:
+            log.info("the login of %s could not be read: %s", provider, error.message)
+            return None
+        if credential is not None:
+            hide(credential)
+        return credential
 
     async def refresh_models(self, provider: str | None = None) -> None:
         """Ask one provider, or all that are ready, for their models.

@@ -18,12 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway_core.endpoint import CLIENT_LEFT, id_headers, known_error, send_error
+from gateway_core.endpoint import (
+    CLIENT_LEFT,
+    ClientLeftError,
+    id_headers,
+    known_error,
+    send_error,
+)
 from gateway_core.errors import GatewayError, InvalidRequest, RateLimited
 from gateway_core.events import End, Event, Fail, Usage
 from gateway_core.exchange import Turn
 from gateway_core.formats import responses
-from gateway_core.formats.base import optional
+from gateway_core.formats.base import optional, required
 from gateway_core.formats.responses.stored_items import input_items
 from gateway_core.json import JsonObject, dumps, loads, loads_object
 
@@ -97,6 +103,8 @@ class _Connection:
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 await self._take(message)
+        except ClientLeftError:
+            pass
         finally:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
@@ -107,14 +115,14 @@ class _Connection:
         try:
             event = _read_event(message)
             stream_id = optional(event, "stream_id", str)
-            kind = event.get("type")
+            kind = required(event, "type", str)
             if kind in _NO_LONGER_NEEDED:
                 return
             if kind == "response.steer":
                 await self._write(dumps(_not_steered(event)), None)
             elif kind != "response.create":
                 raise InvalidRequest(
-                    f"type: expected 'response.create', got {kind!r}", param="type"
+                    f"type: expected 'response.create', got {kind[:80]!r}", param="type"
                 )
             elif self._waiting.qsize() >= MOST_WAITING:
                 raise RateLimited(f"{MOST_WAITING} requests wait on this connection already")
@@ -127,8 +135,8 @@ class _Connection:
         try:
             while True:
                 await self._answer(await self._waiting.get())
-        except asyncio.CancelledError:
-            raise
+        except ClientLeftError:
+            return
         except Exception:  # what a turn raises is answered, so this is about the connection
             log.exception("the WebSocket connection %s failed", self._id)
             await self._send({"type": "websocket.close", "code": _INTERNAL_ERROR})
@@ -148,7 +156,7 @@ class _Connection:
                 await answer.warm_up()
             else:
                 await answer.run()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ClientLeftError):
             status = CLIENT_LEFT
             raise
         except Exception as raised:
@@ -198,7 +206,10 @@ class _Connection:
     async def _write(self, event: bytes, stream_id: str | None) -> None:
         if stream_id is not None:
             event = b'{"stream_id":%b,%b' % (dumps(stream_id), event[1:])
-        await self._send({"type": "websocket.send", "text": event.decode()})
+        try:
+            await self._send({"type": "websocket.send", "text": event.decode()})
+        except OSError as error:  # the client is gone, and `receive` is about to say so
+            raise ClientLeftError from error
 
     @property
     def runtime(self) -> "Runtime":

@@ -34,6 +34,7 @@ _KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that t
 _PROBE_SECONDS = 1.0
 _LARGEST_MESSAGE = 64 * 1024 * 1024
 _KEPT_BYTES = 16 * 1024 * 1024
+_NO_NEWS = ("Unsupported upgrade request", "ASGI callable returned without completing handshake")
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h has them
 
 
@@ -90,6 +91,9 @@ class Server(uvicorn.Server):
                 lifespan="off",
                 ws=_websocket_protocol,  # type: ignore[arg-type]  # what uvicorn calls, class or not
                 ws_max_size=largest_message,
+                ws_per_message_deflate=False,  # a picture would hold up everybody
+                # A client that is busy with an event, or reads slowly, may not answer for minutes.
+                ws_ping_timeout=None,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -108,6 +112,14 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started and self._on_ready is not None:
             await self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, and cut what is left then: to a client that does not read, a connection would never
+        be closed, and the event loop not either.
+        """
+        await super().shutdown(sockets)
+        for connection in self.server_state.connections:
+            connection.transport.abort()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -128,9 +140,9 @@ class Server(uvicorn.Server):
 
 def _websocket_protocol(**arguments: Any) -> asyncio.Protocol:
     """The WebSocket side of a connection; imported with the first one, as few clients use it."""
-    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+    from gateway_core.cli.upgraded import UpgradedConnection
 
-    return WebSocketsSansIOProtocol(**arguments)
+    return UpgradedConnection(**arguments)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -207,6 +219,5 @@ def _keep_freed_memory() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Not that a WebSocket was asked for: we answer that ourselves, and advise no library."""
-    message = record.getMessage()
-    return not message.startswith(("Unsupported upgrade request", "No supported WebSocket"))
+    """Not that an upgrade was asked for or refused: we answer that ourselves."""
+    return not record.getMessage().startswith(_NO_NEWS)

@@ -77,7 +77,7 @@ def _print(sums: Sequence[UsageSum], by: str) -> None:
 def _row(group: UsageSum) -> tuple[str, ...]:
     tokens = (group.input, group.cache_read, group.output, group.reasoning)
     return (
-        group.name,
+        "".join(letter if letter.isprintable() else "?" for letter in group.name),
         f"{group.requests:,}",
         f"{group.failed:,}",
         *("-" if count is None else f"{count:,}" for count in tokens),

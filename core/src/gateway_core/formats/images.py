@@ -59,7 +59,6 @@ _KNOWN: Final = frozenset(
         *_IGNORED,
     }
 )
-_EDIT_ONLY: Final = frozenset({"images", "input_fidelity"})
 _NUMBERS: Final = frozenset({"n", "output_compression", "partial_images"})
 _FLAGS: Final = {"true": True, "false": False}
 # What the retired DALL-E models called it.
@@ -184,7 +183,7 @@ def _read(body: JsonObject, pictures: list[Part]) -> Order:
     notices = [
         Notice("unknown_field", f"the field {key!r} is not known: left out")
         for key in body
-        if key not in _KNOWN and not (pictures and key in _EDIT_ONLY)
+        if key not in _KNOWN and not (pictures and key == "images")
     ]
     notices += [
         Notice("ignored_field", f"the field {key!r} has no effect here")
@@ -286,7 +285,9 @@ def _image(call: HostedCall) -> JsonObject:
 
 
 def _usage(usages: list[Usage]) -> JsonObject | None:
-    """The sum over all pictures; None when the upstream told nothing. The prompt is text only."""
+    """The sum over all pictures; None when the upstream told nothing. How much of the input was
+    pictures is not told, so all of it counts as text.
+    """
     if not usages:
         return None
     inputs = sum(usage.input or 0 for usage in usages)

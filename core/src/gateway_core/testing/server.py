@@ -108,9 +108,10 @@ def running_gateway(
     home: an empty folder for its files. settings: by dotted key (`server.ping_interval`). grace:
     seconds that a stop waits for open answers.
     """
-    flags: dict[str, object] = {"plugins.enabled": "none-installed", **(settings or {})}
-    loaded = load_settings(flags, {"GATEWAY_HOME": str(home)})
-    runtime = Runtime(loaded, extra_plugins=extra_plugins, store=store, takes_over=True)
+    loaded = load_settings(dict(settings or {}), {"GATEWAY_HOME": str(home)})
+    runtime = Runtime(
+        loaded, extra_plugins=extra_plugins, installed=False, store=store, takes_over=True
+    )
     if broken := runtime.plugins.broken:
         raise AssertionError(f"a plugin of the test is broken: {broken[0].reason}")
     listener = listen(parse_address("127.0.0.1:0"))
