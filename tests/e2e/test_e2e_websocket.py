@@ -176,6 +176,20 @@ def test_a_stored_response_is_gone_on_from_anywhere(
         assert kept.previous_response_id == first["response"]["id"]
 
 
+def test_what_is_to_be_stored_may_go_on_from_what_was_not(
+    gateway: Gateway, socket: ClientConnection, provider: ScriptedProvider
+) -> None:
+    provider.script = [saying("Hello"), saying("again")]
+    *_, first = create(socket, input="Hi")
+    *_, second = create(
+        socket, input="And?", store=True, previous_response_id=first["response"]["id"]
+    )
+    assert said_to(provider) == ["user: Hi", "assistant: Hello", "user: And?"]
+    with gateway.openai() as client:
+        kept = client.responses.input_items.list(second["response"]["id"])
+        assert len(kept.data) == 3
+
+
 def test_only_the_latest_responses_are_remembered(
     socket: ClientConnection, provider: ScriptedProvider
 ) -> None:

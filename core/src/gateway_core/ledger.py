@@ -42,7 +42,7 @@ class UsageLedger:
         self._told: str | None = None
 
     def note(self, exchange: "Exchange") -> None:
-        """Take down a request that has ended; one that reached no provider is not counted."""
+        """Take down a request that has ended; one that no provider was found for is not counted."""
         if not self._days or not exchange.provider:
             return
         usage = exchange.usage or Usage()

@@ -14,7 +14,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -85,6 +85,13 @@ def as_handshake_refusal(send: Send, status: int | None = None) -> Send:
     return send_refusal
 
 
+class _Remembered(NamedTuple):
+    """The whole conversation up to a response, and whether that is also stored."""
+
+    items: list[JsonObject]
+    stored: bool
+
+
 class _Connection:
     """One accepted connection: reads ahead, answers in order, ends with the client."""
 
@@ -95,7 +102,7 @@ class _Connection:
         self._send = send
         self._count = 0
         self._waiting: asyncio.Queue[JsonObject] = asyncio.Queue()
-        self._remembered: OrderedDict[str, list[JsonObject]] = OrderedDict()
+        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
 
     async def serve(self, receive: Receive) -> None:
         """Until the client leaves, which cancels the turn that runs."""
@@ -183,18 +190,19 @@ class _Connection:
             )
         previous = body.get("previous_response_id")
         earlier = self._remembered.get(previous) if isinstance(previous, str) else None
-        # One that is to be stored must be stored as going on from the other, if it can.
-        if earlier is not None and body.get("store") is not True:
+        # One that is to be stored must be stored as going on from the other, if that is stored.
+        if earlier is not None and not (earlier.stored and body.get("store") is True):
             del body["previous_response_id"]
             said = body.get("input")
             if said is not None and not isinstance(said, str | list):
                 raise InvalidRequest("input: expected a string or a list", param="input")
-            body["input"] = [*earlier, *input_items(said)]
+            body["input"] = [*earlier.items, *input_items(said)]
         return body
 
     def remember(self, said: Any, response: JsonObject) -> None:
         """Let later requests go on from this response to what was said."""
-        self._remembered[response["id"]] = [*input_items(said), *response["output"]]
+        items = [*input_items(said), *response["output"]]
+        self._remembered[response["id"]] = _Remembered(items, response["store"])
         if len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
 
