@@ -1,11 +1,15 @@
 """The client's tools in a run: when its turn is over, the wait, and what becomes of the results."""
 
+from collections.abc import Callable
+
+import pytest
+
 from gateway_core.events import End
 from gateway_core.parts import collect
 from gateway_cursor.connect import TURN_OVER, EnvelopeReader
 from gateway_cursor.plan import RunLimits
 from gateway_cursor.proto import agent_pb2 as pb
-from gateway_cursor.run import LARGEST_QUEUE
+from gateway_cursor.run import LARGEST_QUEUE, Run
 from gateway_cursor.values import to_value
 from support.about import about
 from support.cursor_runs import (
