@@ -9,10 +9,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-import pytest
-
 from gateway_core.hookspecs import PROJECT
 from gateway_core.testing import CASES, ProviderConformance, load_transcripts
+from support.about import each
 
 TESTS = Path(__file__).parent
 WORKSPACE = TESTS.parent
@@ -46,7 +45,7 @@ def conformance_of(name: str) -> tuple[type[ProviderConformance], ModuleType]:
     return classes[0], module
 
 
-@pytest.mark.parametrize("plugin", first_party(), ids=lambda plugin: str(plugin.name))
+@each("plugin", first_party())
 def test_every_installed_provider_is_held_to_the_kit(plugin: EntryPoint) -> None:
     conformance, module = conformance_of(plugin.name)
     assert conformance.__name__.startswith("Test")

@@ -60,13 +60,24 @@ def models_status(serving: Serving, key: str | None) -> int:
 
 
 def test_it_serves_when_it_says_so_and_ends_at_ctrl_c(logged_in: GatewayCommand) -> None:
-    with logged_in.serve() as serving:
-        assert models_status(serving, serving.key) == 200
+    """Here with several addresses, and a key of one's own."""
+    several = "127.0.0.0/8:0,localhost:0"
+    with logged_in.serve("--api-key", "local-secret", "--bind", several) as serving:
+        assert serving.key == "local-secret"
+        assert models_status(serving, "local-secret") == 200
+        urls = serving.banner.partition("address")[2].splitlines()[0].replace(" ", "").split(",")
+        assert len(urls) == 2
+        assert [get(url, "/healthz")[0] for url in urls] == [200, 200]
         assert serving.stop() == (0, "gateway: stopped\n")
 
 
 def test_sigterm_is_a_clean_end_too(logged_in: GatewayCommand) -> None:
-    with logged_in.serve() as serving:
+    """Here without a key on loopback, and with a broken plugin, which is left out."""
+    logged_in.with_plugin("missing", "support.no_such_module:Plugin")
+    with logged_in.serve("--no-key") as serving:
+        assert serving.key is None
+        assert models_status(serving, None) == 200
+        assert "missing  left out: ModuleNotFoundError" in serving.banner
         assert serving.stop(signal.SIGTERM)[0] == 0
 
 
@@ -83,27 +94,8 @@ def test_the_key_is_required_and_kept(command: GatewayCommand, serving: Serving)
     assert f"{serving.key}\n" == command.output("config", "key")
 
 
-def test_a_key_of_ones_own(logged_in: GatewayCommand) -> None:
-    with logged_in.serve("--api-key", "local-secret") as serving:
-        assert serving.key == "local-secret"
-        assert models_status(serving, "local-secret") == 200
-
-
-def test_no_key_on_loopback(logged_in: GatewayCommand) -> None:
-    with logged_in.serve("--no-key") as serving:
-        assert serving.key is None
-        assert models_status(serving, None) == 200
-
-
 def test_it_does_not_say_what_software_it_is(serving: Serving) -> None:
     assert "server" not in get(serving.url, "/")[1]
-
-
-def test_several_addresses(logged_in: GatewayCommand) -> None:
-    with logged_in.serve("--bind", "127.0.0.0/8:0,localhost:0") as serving:
-        urls = serving.banner.partition("address")[2].splitlines()[0].replace(" ", "").split(",")
-        assert len(urls) == 2
-        assert [get(url, "/healthz")[0] for url in urls] == [200, 200]
 
 
 def test_an_exposed_server_without_a_key_is_refused(gateway: GatewayCommand) -> None:
@@ -143,12 +135,6 @@ def test_without_any_login_it_says_what_to_do(acme: GatewayCommand) -> None:
     with acme.serve() as serving:
         assert "acme     not logged in: gateway login acme" in serving.banner
         assert "No model is available yet" in serving.banner
-
-
-def test_a_broken_plugin_is_shown_and_left_out(logged_in: GatewayCommand) -> None:
-    logged_in.with_plugin("missing", "support.no_such_module:Plugin")
-    with logged_in.serve() as serving:
-        assert "missing  left out: ModuleNotFoundError" in serving.banner
 
 
 def test_names_of_nothing_are_noted_and_logged(logged_in: GatewayCommand) -> None:

@@ -13,6 +13,7 @@ from gateway_core import Credential, JsonObject, RateWindow
 from gateway_core.errors import Unauthorized
 from simulators.codex.auth import LoginScript
 from simulators.codex.state import Account, BackendState
+from support.about import each
 from support.codex_logins import ACCOUNT_ID, credential_of
 from support.identity_provider import Fault
 
@@ -242,8 +243,8 @@ def test_a_weekly_window_in_the_first_slot_is_weekly_all_the_same() -> None:
     assert rate_windows_from_headers(headers) == [RateWindow("weekly", 50.0)]
 
 
-@pytest.mark.parametrize(
-    ("minutes", "name"),
+@each(
+    "minutes, name",
     [
         ("45", "45min"),
         ("60", "1h"),

@@ -8,6 +8,7 @@ import pytest
 from gateway_codex.plugin import CodexProvider
 from gateway_core import Credential
 from gateway_core.testing import ProviderConformance, fake_credential, load_transcripts
+from support.about import each
 from support.codex_transcripts import ANSWERS, ERRORS, performed, refused
 from support.codex_vendor import CODEX_SETTINGS, CodexVendor
 
@@ -37,12 +38,12 @@ class TestCodex(ProviderConformance):
         return CodexVendor
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_a_transcript_is_what_the_backend_streams(name: str) -> None:
     assert KEPT[name].data == performed(ANSWERS[name])
 
 
-@pytest.mark.parametrize("name", ERRORS)
+@each("name", ERRORS)
 def test_a_transcript_is_what_the_backend_refuses_with(name: str) -> None:
     assert (KEPT[name].status, KEPT[name].data) == refused(ERRORS[name])
 

@@ -13,6 +13,7 @@ from gateway_core.json import JsonObject, loads_object
 from simulators.codex.installed import codex_gateway
 from simulators.codex.server import CodexSimulator
 from simulators.codex.state import Account
+from support.about import each
 from support.conversations import AnthropicTalk, ChatTalk, ResponsesTalk, Talk
 from support.dialects import ANTHROPIC, DIALECTS, RESPONSES, Dialect
 from support.server import Gateway
@@ -52,8 +53,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CodexSimu
 def simulator(shared: tuple[CodexSimulator, Gateway]) -> Iterator[CodexSimulator]:
     """The simulator, without what earlier tests asked; whatever it refused was its own doing."""
     simulator = shared[0]
-    simulator.backend.requests.clear()
-    simulator.backend.attempts.clear()
+    simulator.forget_requests()
     yield simulator
     assert simulator.violations == []
 
@@ -91,7 +91,7 @@ def assert_answered(response: httpx.Response, dialect: Dialect, text: str) -> No
     assert text in response.text
 
 
-@pytest.mark.parametrize(("fault", "expected"), NOT_RETRIED.items())
+@each("fault, expected", NOT_RETRIED.items())
 def test_permanent_errors_are_told_and_not_retried(
     simulator: CodexSimulator,
     http: httpx.Client,
@@ -99,6 +99,7 @@ def test_permanent_errors_are_told_and_not_retried(
     fault: str,
     expected: tuple[int, str],
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"http: {fault}")
     response = ask(http, dialect)
     status, words = expected
@@ -117,23 +118,21 @@ def test_a_used_up_plan_says_when_it_comes_back(
     assert response.headers["x-should-retry"] == "false"
 
 
-@pytest.mark.parametrize(
-    "fault", ["503 server_is_overloaded", "500 empty", "502 html", "429 at_capacity"]
-)
+@each("fault", ["503 server_is_overloaded", "500 empty", "502 html", "429 at_capacity"])
 def test_transient_errors_are_retried(
     simulator: CodexSimulator, http: httpx.Client, dialect: Dialect, fault: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"http: {fault} times=1\ntext: Here at last.")
     assert_answered(ask(http, dialect), dialect, "last.")
     assert [request.status for request in simulator.requests] == [int(fault[:3]), 200]
 
 
-@pytest.mark.parametrize(
-    "script", ["http: 429 rate_limit_exceeded retry=1.2", "fail: rate_limit_exceeded"]
-)
+@each("script", ["http: 429 rate_limit_exceeded retry=1.2", "fail: rate_limit_exceeded"])
 def test_a_short_rate_limit_is_for_the_client_to_wait_for(
     simulator: CodexSimulator, http: httpx.Client, dialect: Dialect, script: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"{script} times=1\ntext: Here at last.")
     response = ask(http, dialect)
     assert (response.status_code, response.headers["retry-after"]) == (429, "2")
@@ -147,8 +146,8 @@ def test_two_failures_are_not_too_many(simulator: CodexSimulator, http: httpx.Cl
     assert len(simulator.requests) == 3
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("code", "status"), FAILURES.items())
+@each("form", FORMS)
+@each("code, status", FAILURES.items())
 def test_failures_before_any_output_are_http_errors(
     simulator: CodexSimulator,
     http: httpx.Client,
@@ -157,6 +156,7 @@ def test_failures_before_any_output_are_http_errors(
     status: int,
     form: str,
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"fail: {code} form={form}")
     response = ask(http, dialect)
     assert response.status_code == status
@@ -164,19 +164,21 @@ def test_failures_before_any_output_are_http_errors(
     assert len(simulator.requests) == 1
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("code", TRANSIENT)
+@each("form", FORMS)
+@each("code", TRANSIENT)
 def test_transient_failures_before_any_output_are_retried(
     simulator: CodexSimulator, http: httpx.Client, code: str, form: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"fail: {code} form={form} times=1\ntext: Here at last.")
     assert_answered(ask(http, RESPONSES), RESPONSES, "last.")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each("form", FORMS)
 def test_failures_after_some_output_are_told_in_the_stream(
     simulator: CodexSimulator, http: httpx.Client, dialect: Dialect, form: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"text: Only half\nfail: server_error form={form}")
     response = ask(http, dialect)
     assert response.status_code == 200
@@ -185,7 +187,7 @@ def test_failures_after_some_output_are_told_in_the_stream(
     assert len(simulator.requests) == 1
 
 
-@pytest.mark.parametrize("end", ["cut", "drop", "reset"])
+@each("end", ["cut", "drop", "reset"])
 def test_a_silent_end_after_some_output_is_an_error(
     simulator: CodexSimulator, http: httpx.Client, dialect: Dialect, end: str
 ) -> None:
@@ -195,10 +197,11 @@ def test_a_silent_end_after_some_output_is_an_error(
     assert dialect.success not in response.content
 
 
-@pytest.mark.parametrize("end", ["cut", "drop", "reset"])
+@each("end", ["cut", "drop", "reset"])
 def test_a_silent_end_before_any_output_is_retried(
     simulator: CodexSimulator, http: httpx.Client, dialect: Dialect, end: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"keepalive: 1\n{end}: times=1\ntext: Here at last.")
     assert_answered(ask(http, dialect), dialect, "last.")
     assert len(simulator.requests) == 2

@@ -5,6 +5,7 @@ The simulator refuses whatever the backend would; `no_violations` holds after ea
 
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from gateway_core.json import JsonObject, loads_object
 from simulators.codex.installed import codex_gateway
 from simulators.codex.server import CodexSimulator
+from support.about import each
 from support.conversations import AnthropicTalk, ChatTalk, ResponsesTalk, Spent, Talk, Turn
 from support.pictures import PDF_BASE64, PNG_BASE64
 from support.server import Gateway
@@ -54,8 +56,7 @@ def gateway(backend: CodexSimulator, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def simulator(backend: CodexSimulator) -> CodexSimulator:
     """The simulator, without what earlier tests asked."""
-    backend.backend.requests.clear()
-    backend.backend.attempts.clear()
+    backend.forget_requests()
     return backend
 
 
@@ -71,22 +72,34 @@ def stream(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(params=[AnthropicTalk, ChatTalk, ResponsesTalk])
-def talk(request: pytest.FixtureRequest, gateway: Gateway, stream: bool) -> Talk:
-    """A fresh conversation in each dialect, in both manners."""
-    made: Talk = request.param(gateway, stream)
+def kind(request: pytest.FixtureRequest) -> Callable[..., Talk]:
+    """A dialect."""
+    made: Callable[..., Talk] = request.param
     return made
+
+
+@pytest.fixture
+def talk(kind: Callable[..., Talk], gateway: Gateway, stream: bool) -> Talk:
+    """A fresh conversation in each dialect, in both manners."""
+    return kind(gateway, stream)
 
 
 def results_for(turn: Turn) -> dict[str, str]:
     return {call.id: f"the result of {call.name}" for call in turn.calls}
 
 
-def test_twelve_turns_with_tools(simulator: CodexSimulator, talk: Talk) -> None:
-    """Each turn repeats the earlier input byte for byte, so that the backend's cache hits."""
+def test_twelve_turns_with_tools(
+    simulator: CodexSimulator, gateway: Gateway, kind: Callable[..., Talk]
+) -> None:
+    """Each turn repeats the earlier input byte for byte, so that the backend's cache hits; whether
+    a turn is streamed makes no difference to that.
+    """
     steps = [STEP.format(number=number) for number in range(1, TURNS + 1)]
     simulator.play("---\n".join([*steps, "think: So.\nfinal: All twelve are done.\n"]))
+    talk = kind(gateway, True)
     turn = talk.say(f"Look up twelve things, {type(talk).__name__}")
     for number in range(1, TURNS + 1):
+        talk.stream = not talk.stream
         assert turn.text == f"Step {number}."
         assert turn.thoughts == f"**Thinking {number}**\n\nWith a second part."
         assert [(call.name, call.arguments) for call in turn.calls] == [
@@ -116,15 +129,19 @@ def test_reasoning_comes_back_to_its_account(
     assert reasoning["encrypted_content"].startswith("gAAAA")
 
 
-@pytest.mark.parametrize("shapes", SHAPES)
+@each("shapes, stream", zip(SHAPES, cycle([True, False])))
 def test_streams_of_any_shape_mean_the_same(
-    simulator: CodexSimulator, talk: Talk, shapes: str
+    simulator: CodexSimulator,
+    gateway: Gateway,
+    kind: Callable[..., Talk],
+    shapes: str,
+    stream: bool,
 ) -> None:
     simulator.play(
         f"shape: {shapes}\nthink: Hm.\ntext: Größer ≥ 10 — 🚀 ok\n"
         'tool: lookup {"topic": "täglich ☕ and a little more"}\ntool: clock {}'
     )
-    turn = talk.say("Go on")
+    turn = kind(gateway, stream).say("Go on")
     assert turn.text == "Größer ≥ 10 — 🚀 ok"
     assert turn.thoughts == "Hm."
     assert [(call.name, call.arguments) for call in turn.calls] == [
@@ -134,9 +151,11 @@ def test_streams_of_any_shape_mean_the_same(
     assert len({call.id for call in turn.calls}) == 2
 
 
-def test_frames_of_five_megabytes(simulator: CodexSimulator, talk: Talk) -> None:
+def test_frames_of_five_megabytes(
+    simulator: CodexSimulator, gateway: Gateway, kind: Callable[..., Talk]
+) -> None:
     simulator.play("shape: no-deltas\nburst: 500000")
-    text = talk.say("Much").text
+    text = kind(gateway, stream=kind is not ChatTalk).say("Much").text
     assert len(text) > 5_000_000
     assert text.endswith("word499999")
 
@@ -313,21 +332,21 @@ def test_broken_pairs_are_mended(simulator: CodexSimulator, gateway: Gateway) ->
     assert talk.say("Go on").text == "Mended."
 
 
-def test_compaction_after_twelve_turns_and_on(simulator: CodexSimulator, gateway: Gateway) -> None:
-    turns = [STEP.format(number=number) for number in range(1, TURNS + 1)]
+def test_compaction_after_some_turns_and_on(simulator: CodexSimulator, gateway: Gateway) -> None:
+    turns = [STEP.format(number=number) for number in (1, 2, 3)]
     simulator.play(
         "---\n".join([*turns, "text: Done.\n", "match: afterwards\ntext: Still here.\n"])
     )
     talk = ResponsesTalk(gateway, stream=True)
-    turn = talk.say("Look up twelve things")
+    turn = talk.say("Look up three things")
     while turn.calls:
         turn = talk.give(results_for(turn))
     with gateway.openai() as client:
         compacted = client.responses.compact(model="gpt-5.5", input=talk.items)
     talk.items = [item.model_dump(exclude_none=True, warnings=False) for item in compacted.output]
     assert talk.say("And afterwards?").text == "Still here."
-    before, after = simulator.requests[TURNS], simulator.requests[-1]
-    assert len(before.of_type("function_call")) == 2 * TURNS
+    before, after = simulator.requests[3], simulator.requests[-1]
+    assert len(before.of_type("function_call")) == 2 * 3
     assert after.of_type("function_call", "function_call_output") == []
 
 

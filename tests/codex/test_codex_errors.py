@@ -24,6 +24,7 @@ from gateway_core import (
     UpstreamTimeout,
 )
 from gateway_core.json import JsonObject, dumps
+from support.about import each
 from support.codex_asking import translated
 
 NOW = 1_777_900_000.0
@@ -46,8 +47,8 @@ OVERFLOW = "Your input exceeds the context window of this model."
 ITEM = "Item with id 'rs_1' not found. Items are not persisted when `store` is set to false."
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
+@each(
+    "status, body, kind",
     [
         (400, {"detail": "Unsupported parameter: max_output_tokens"}, InvalidRequest),
         (400, {"detail": UNSUPPORTED}, InvalidRequest),
@@ -82,7 +83,6 @@ ITEM = "Item with id 'rs_1' not found. Items are not persisted when `store` is s
         (504, None, UpstreamTimeout),
         (520, b"", UpstreamFailed),
     ],
-    ids=lambda value: str(value)[:60] if not isinstance(value, type) else value.__name__,
 )
 def test_the_table(status: int, body: object, kind: type[GatewayError]) -> None:
     found = read(status, body)
@@ -124,15 +124,14 @@ def test_a_used_up_plan_says_when_it_comes_back() -> None:
     assert not found.retryable
 
 
-@pytest.mark.parametrize(
-    ("more", "headers", "seconds"),
+@each(
+    "more, headers, seconds",
     [
         ({"resets_in_seconds": 90}, {}, 90),
         ({"resets_at": 5, "resets_in_seconds": 600_000}, {}, 600_000),
         ({}, {"retry_after": "45"}, 45),
         ({}, {}, None),
     ],
-    ids=["relative", "in the past", "header", "unknown"],
 )
 def test_the_wait_for_a_plan(
     more: JsonObject, headers: dict[str, str], seconds: float | None
@@ -175,8 +174,8 @@ def test_a_challenge_page_is_named_and_not_quoted() -> None:
     assert found.upstream == {"status": 403, "cf-ray": "8f1-FRA"}
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
+@each(
+    "status, kind",
     [(401, Unauthorized), (403, Forbidden), (429, RateLimited), (503, UpstreamFailed)],
 )
 def test_pages_of_other_statuses(status: int, kind: type[GatewayError]) -> None:
@@ -191,7 +190,7 @@ def test_a_refusal_may_hide_in_a_header() -> None:
     assert (found.message, found.code) == ("Your token is gone.", "token_invalidated")
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe", b"[1]", b'"text"', b"null", b"plain words"])
+@each("body", [b"\xff\xfe", b"[1]", b'"text"', b"null", b"plain words"])
 def test_strange_bodies_do_no_harm(body: bytes) -> None:
     assert type(read(500, body)) is UpstreamFailed
 

@@ -11,6 +11,7 @@ from gateway_codex.settings import CodexSettings
 from gateway_core import Credential, Message, Reasoning, Request, Seal, Text, Unsupported
 from gateway_core.json import JsonObject
 from gateway_core.request import OutputSpec, ReasoningSpec, SessionHints, Source
+from support.about import each
 from support.codex_asking import ACCOUNT, CREDENTIAL, asked, body_of, route_to, translated
 from support.corpus import CONVERSATIONS
 
@@ -24,8 +25,8 @@ def from_client(format: str, **body: object) -> Request:
     return replace(hello(), source=Source(format, body))
 
 
-@pytest.mark.parametrize(
-    ("model", "asked_for", "sent"),
+@each(
+    "model, asked_for, sent",
     [
         ("gpt-5.5", "high", "high"),
         ("gpt-5.5", "max", "xhigh"),
@@ -52,8 +53,8 @@ def test_the_effort_of_the_name_wins_then_the_request_then_the_settings() -> Non
     assert "effort" not in asked(hello())["reasoning"]
 
 
-@pytest.mark.parametrize(
-    ("format", "enabled", "summary"),
+@each(
+    "format, enabled, summary",
     [
         ("anthropic", True, "auto"),
         ("anthropic", None, None),
@@ -125,8 +126,8 @@ def test_the_scope_of_a_seal_does_not_name_the_account() -> None:
     assert scope not in ACCOUNT
 
 
-@pytest.mark.parametrize(
-    ("model", "wanted", "sent"),
+@each(
+    "model, wanted, sent",
     [
         ("gpt-5.5", "fast", "priority"),
         ("gpt-5.5", "priority", "priority"),

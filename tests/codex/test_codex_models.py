@@ -9,6 +9,7 @@ from gateway_codex.plugin import CodexProvider
 from gateway_codex.settings import CodexSettings, FamilyModels
 from gateway_core import Claim, Model, Route, Unauthorized, UpstreamProtocol
 from simulators.codex.catalogue import MODELS, describe
+from support.about import each
 from support.codex_asking import CREDENTIAL
 
 FAMILIES = FamilyModels()
@@ -62,8 +63,8 @@ def test_a_model_without_eyes_takes_text_alone() -> None:
     assert spark.capabilities.input == frozenset({"text"})
 
 
-@pytest.mark.parametrize(
-    ("name", "model", "options"),
+@each(
+    "name, model, options",
     [
         ("gpt-5.5", "gpt-5.5", {}),
         ("gpt-5.5-fast", "gpt-5.5", {"tier": "priority"}),
@@ -98,9 +99,7 @@ def test_what_a_name_means(name: str, model: str, options: dict[str, str]) -> No
     assert parse_name(name, FAMILIES) == Claim(model, options)
 
 
-@pytest.mark.parametrize(
-    "name", ["gpt-4.1", "gpt-4o-high", "claude-2", "opusculum", "grok-4", "o3", "", "-high"]
-)
+@each("name", ["gpt-4.1", "gpt-4o-high", "claude-2", "opusculum", "grok-4", "o3", "", "-high"])
 def test_names_of_others_are_declined(name: str) -> None:
     assert parse_name(name, FAMILIES) is None
 
@@ -125,7 +124,7 @@ def test_the_live_list_leaves_out_what_is_hidden() -> None:
     ]
 
 
-@pytest.mark.parametrize("place", range(7))
+@each("place", range(7))
 def test_the_live_list_tells_what_the_registry_tells(place: int) -> None:
     live = read_models(LIVE)[place]
     static = STATIC_MODELS[NAMES.index(live.id)]
@@ -146,8 +145,8 @@ def test_a_list_remembered_on_disk_keeps_the_lane() -> None:
     assert find_model(Route("codex", sol.id, sol.id, {}, full), sol.id).lane == "full"
 
 
-@pytest.mark.parametrize(
-    ("slug", "lane"),
+@each(
+    "slug, lane",
     [
         ("gpt-5.5", "full"),
         ("gpt-5.9-sol", "lite"),
@@ -167,7 +166,7 @@ def test_entries_that_cannot_be_read_are_skipped() -> None:
     assert (model.id, model.title, model.context_window) == ("gpt-8", "gpt-8", None)
 
 
-@pytest.mark.parametrize("body", [{}, [], None, {"models": []}, {"models": [{}]}])
+@each("body", [{}, [], None, {"models": []}, {"models": [{}]}])
 def test_an_empty_list_is_an_error(body: object) -> None:
     with pytest.raises(UpstreamProtocol, match="model list"):
         read_models(body)

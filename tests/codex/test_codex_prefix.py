@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-import pytest
-
 from gateway_core import JsonObject, Reasoning, Request, Seal, Text, ToolCall
 from gateway_core.formats.anthropic import FORMAT as ANTHROPIC
 from gateway_core.formats.chat import FORMAT as CHAT
 from gateway_core.formats.responses import FORMAT as RESPONSES
 from gateway_core.json import dumps
 from gateway_core.seals import pack
+from support.about import each
 from support.codex_asking import CREDENTIAL, body_of, degraded, translated
 from support.pictures import PNG_BASE64
 
@@ -135,8 +134,8 @@ def chat_turns() -> Iterator[Request]:
 CLIENTS = {"Claude Code": claude_turns, "Codex CLI": codex_turns, "a chat client": chat_turns}
 
 
-@pytest.mark.parametrize("model", ["gpt-5.5", "gpt-5.6-sol"])
-@pytest.mark.parametrize("client", CLIENTS)
+@each("model", ["gpt-5.5", "gpt-5.6-sol"])
+@each("client", CLIENTS)
 def test_each_turn_begins_with_the_bytes_of_the_turn_before(client: str, model: str) -> None:
     calls = [translated(degraded(request, model), model) for request in CLIENTS[client]()]
     bodies = [body_of(call) for call in calls]

@@ -19,6 +19,7 @@ from gateway_core import (
 )
 from gateway_core.request import SessionHints, Source
 from gateway_core.testing.conversations import obliged
+from support.about import each
 from support.codex_asking import (
     ACCOUNT,
     asked,
@@ -63,8 +64,8 @@ def weather(strict: bool | None = None, **schema: object) -> FunctionTool:
     return FunctionTool("get_weather", "The weather", {**parameters, **schema}, strict)
 
 
-@pytest.mark.parametrize("model", ["gpt-5.5", "gpt-5.6-sol", "gpt-5.4-mini"])
-@pytest.mark.parametrize("name", CAPTURED)
+@each("model", ["gpt-5.5", "gpt-5.6-sol", "gpt-5.4-mini"])
+@each("name", CAPTURED)
 def test_everything_that_real_clients_send_is_welcome(name: str, model: str) -> None:
     body = asked(degraded(CAPTURED[name], model), model)
     assert body.keys() <= FIELDS
@@ -79,7 +80,7 @@ def test_every_common_conversation_is_welcome(model: str) -> None:
         assert asked(degraded(CONVERSATIONS[name], model), model).keys() <= FIELDS
 
 
-@pytest.mark.parametrize("name", CAPTURED)
+@each("name", CAPTURED)
 def test_translation_is_deterministic_and_leaves_the_request_untouched(name: str) -> None:
     request = CAPTURED[name]
     before = deepcopy(request)

@@ -17,6 +17,7 @@ from gateway_core import (
 )
 from gateway_core.json import JsonObject
 from gateway_core.request import Tool, ToolChoice
+from support.about import each
 from support.codex_asking import asked, translated
 
 LONG = "mcp__a_server_with_a_rather_long_name__" + "and_a_" * 6 + "tool_that_does_it"
@@ -56,8 +57,8 @@ def test_a_schema_that_does_not_comply_is_not_strict() -> None:
     assert sent(function(parameters={**CLOSED, "required": []}, strict=True))["strict"] is False
 
 
-@pytest.mark.parametrize(
-    ("schema", "clean"),
+@each(
+    "schema, clean",
     [
         ({}, {"type": "object", "properties": {}}),
         ({"type": "object"}, {"type": "object", "properties": {}}),
@@ -75,13 +76,12 @@ def test_a_schema_that_does_not_comply_is_not_strict() -> None:
             {"properties": {"b": {}, "a": {}}, "type": "object"},
         ),
     ],
-    ids=["empty", "no properties", "$schema", "no items", "a property's name", "choice at the top"],
 )
 def test_schemas_are_brought_within_the_rules(schema: JsonObject, clean: JsonObject) -> None:
     assert sent(function(parameters=schema))["parameters"] == clean
 
 
-@pytest.mark.parametrize("name", [LONG, "with.dots", "with blank", "größe"])
+@each("name", [LONG, "with.dots", "with blank", "größe"])
 def test_a_name_that_does_not_fit_has_another_upstream(name: str) -> None:
     request = Request("gpt-5.5", [Message("user", [Text("Do it")])], tools=[function(name)])
     request.messages += [
@@ -150,8 +150,8 @@ def test_a_tool_that_the_backend_does_not_have_is_refused_by_name() -> None:
         body(HostedTool("code_interpreter", "code_interpreter"))
 
 
-@pytest.mark.parametrize(
-    ("choice", "written"),
+@each(
+    "choice, written",
     [
         (ToolChoice("none"), "none"),
         (ToolChoice("required"), "required"),
@@ -169,7 +169,6 @@ def test_a_tool_that_the_backend_does_not_have_is_refused_by_name() -> None:
         ),
         (ToolChoice("tool", ["unheard-of", "neither"]), "auto"),
     ],
-    ids=lambda value: " ".join(value.names) or value.mode if isinstance(value, ToolChoice) else "",
 )
 def test_only_what_is_listed_can_be_chosen(choice: ToolChoice, written: object) -> None:
     tools = (function(), CustomTool("note", None), HostedTool("web_search", "web_search"))

@@ -8,7 +8,23 @@ import pytest
 
 from gateway_core.http import Transport, Transports
 from gateway_core.settings import TimeoutSettings
+from support.certificates import Authority
 from support.raw_upstream import Serve, Start, Upstream, upstreams
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Vouches for servers of the tests; see `trusting` for who believes it."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch, authority: Authority) -> None:
+    """The authority of the tests is trusted, and the environment names no proxy."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.trust))
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture

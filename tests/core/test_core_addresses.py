@@ -5,12 +5,13 @@ import ipaddress
 import pytest
 
 from gateway_core.addresses import Address, expand_addresses, local_interfaces, parse_address
+from support.about import each
 
 INTERFACES = [ipaddress.ip_address(text) for text in ("127.0.0.1", "192.168.1.7", "fd00::7")]
 
 
-@pytest.mark.parametrize(
-    ("text", "host", "port"),
+@each(
+    "text, host, port",
     [
         ("127.0.0.1:14550", "127.0.0.1", 14550),
         (" localhost:0 ", "localhost", 0),
@@ -22,9 +23,7 @@ def test_an_address_has_host_and_port(text: str, host: str, port: int) -> None:
     assert parse_address(text) == Address(host, port)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "14550", ":14550", "host", "host:", "host:x", "host:70000", "::1:80", "a b:1"]
-)
+@each("text", ["", "14550", ":14550", "host", "host:", "host:x", "host:70000", "::1:80", "a b:1"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write"):
         parse_address(text)
@@ -51,8 +50,8 @@ def test_this_machine_has_a_loopback_address() -> None:
     assert ipaddress.ip_address("127.0.0.1") in local_interfaces()
 
 
-@pytest.mark.parametrize(
-    ("text", "loopback"),
+@each(
+    "text, loopback",
     [
         ("127.0.0.2:1", True),
         ("[::1]:1", True),

@@ -47,6 +47,7 @@ from gateway_core.request import (
     ToolChoice,
 )
 from gateway_core.seals import pack
+from support.about import each
 
 HISTORY = [Message("user", [Text("Fix it")]), Message("assistant", [Text("I fixed it.")])]
 
@@ -93,7 +94,7 @@ def test_a_trigger_at_the_end_asks_for_compaction(request_to_compact: Request) -
     assert asks_for_compaction(request_to_compact)
 
 
-@pytest.mark.parametrize(
+@each(
     "messages",
     [
         [],
@@ -102,7 +103,6 @@ def test_a_trigger_at_the_end_asks_for_compaction(request_to_compact: Request) -
         [Message("user", [])],
         [Message("user", [Foreign("chat", "compaction_trigger", {})])],
     ],
-    ids=["nothing", "no trigger", "trigger first", "empty message", "another namespace"],
 )
 def test_nothing_else_asks_for_compaction(messages: list[Message]) -> None:
     assert not asks_for_compaction(Request("m", messages))

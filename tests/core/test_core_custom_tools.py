@@ -15,6 +15,7 @@ from gateway_core.grammar import check_stream
 from gateway_core.parts import collect
 from gateway_core.provider import Capabilities
 from gateway_core.request import CustomTool, FunctionTool, Request
+from support.about import each
 
 NAMES = frozenset({"apply_patch"})
 PATCH_TEXT = '*** Begin Patch\n+say "h\\i" \té 😀\n*** End Patch'
@@ -91,8 +92,8 @@ def test_the_text_streams_on_before_the_call_is_complete() -> None:
     assert restore.feed([Close(0)]) == [Close(0)]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "text"),
+@each(
+    "arguments, text",
     [
         ('{"why":"tidy","input":"a\\nb"}', "a\nb"),
         ('{"patch":"a\\nb"}', "a\nb"),
@@ -102,7 +103,6 @@ def test_the_text_streams_on_before_the_call_is_complete() -> None:
         ("", ""),
         ('{"inp', '{"inp'),
     ],
-    ids=["key order", "other key", "bare string", "no JSON", "no string", "empty", "cut head"],
 )
 def test_other_shapes_are_taken_by_the_best_reading(arguments: str, text: str) -> None:
     for offset in range(len(arguments) + 1):
@@ -114,15 +114,14 @@ def test_long_arguments_of_another_shape_are_read_when_they_are_complete() -> No
     assert restored_call(arguments[:100], *arguments[100:]).arguments == PATCH_TEXT
 
 
-@pytest.mark.parametrize(
-    ("inside", "text"),
+@each(
+    "inside, text",
     [
         ("a\nb", "a\nb"),
         (r"\d+ \u12", r"\d+ \u12"),
         (r"\ud83d!", "�!"),
         (r"\\ud83d\\ude00", r"\ud83d\ude00"),
     ],
-    ids=["raw newline", "unknown escape", "half a pair", "escaped backslashes"],
 )
 def test_sloppy_strings_are_read_leniently(inside: str, text: str) -> None:
     arguments = '{"input":"' + inside + '"}'

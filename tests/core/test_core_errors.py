@@ -18,6 +18,7 @@ from gateway_core.errors import (
     UpstreamTimeout,
     error_for_status,
 )
+from support.about import each
 
 
 def test_every_kind_has_one_class() -> None:
@@ -29,7 +30,7 @@ def test_every_class_knows_its_kind() -> None:
     assert all(cls.kind == kind for kind, cls in ERROR_CLASSES.items())
 
 
-@pytest.mark.parametrize("kind", ERROR_KINDS)
+@each("kind", ERROR_KINDS)
 def test_every_status_is_an_error(kind: str) -> None:
     status = {kind: cls.status for kind, cls in ERROR_CLASSES.items()}
     assert 400 <= status[kind] < 600  # type: ignore[index]  # kind is one of them
@@ -40,8 +41,8 @@ def test_only_failures_of_the_upstream_are_tried_again() -> None:
     assert retried == {"upstream_failed", "upstream_protocol", "overloaded"}
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"),
+@each(
+    "status, expected",
     [
         (302, UpstreamFailed),
         (400, InvalidRequest),
@@ -84,8 +85,8 @@ def test_an_error_is_an_exception_with_its_message() -> None:
         raise Overloaded("full")
 
 
-@pytest.mark.parametrize(
-    ("given", "kept"),
+@each(
+    "given, kept",
     [
         (0, 0),
         (1.5, 1.5),

@@ -20,6 +20,7 @@ from gateway_core.events import (
     Whole,
 )
 from gateway_core.grammar import GrammarChecker, GrammarError, check_stream
+from support.about import each
 from support.corpus import ANSWERS
 
 FAIL = Fail(Overloaded("full"))
@@ -78,12 +79,12 @@ BAD: dict[str, tuple[str, list[Event]]] = {
 }
 
 
-@pytest.mark.parametrize("case", GOOD)
+@each("case", GOOD)
 def test_accepts(case: str) -> None:
     check_stream(GOOD[case])
 
 
-@pytest.mark.parametrize("case", BAD)
+@each("case", BAD)
 def test_refuses(case: str) -> None:
     rule, events = BAD[case]
     with pytest.raises(GrammarError, match=rule):
@@ -101,6 +102,6 @@ def test_a_refusal_shows_the_event() -> None:
         check_stream([Delta(0, "x")])
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+@each("name", ANSWERS)
 def test_the_corpus_is_grammatical(name: str) -> None:
     check_stream(ANSWERS[name])

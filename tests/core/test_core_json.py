@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_core.json import DocumentStream, dumps, dumps_text, loads, loads_object
+from gateway_core.json import DocumentStream, dumps, dumps_text, dumps_texts, loads, loads_object
+from support.about import each
 
 VALUES = st.recursive(
     st.none()
@@ -21,6 +22,15 @@ VALUES = st.recursive(
 def test_loads_undoes_dumps(value: object) -> None:
     assert loads(dumps(value)) == value
     assert loads(dumps_text(value)) == value
+
+
+@given(
+    texts=st.lists(
+        st.text() | st.sampled_from(['"', "\\", "\U0010ffff", "a\U0010ffff"]), min_size=1
+    )
+)
+def test_texts_written_together_are_those_written_one_by_one(texts: list[str]) -> None:
+    assert dumps_texts(texts, b"}\n{") == b"}\n{".join(dumps(text) for text in texts)
 
 
 def test_writes_compact_utf8_in_the_order_given() -> None:
@@ -40,7 +50,7 @@ def test_keeps_integers_of_any_size() -> None:
     assert loads(b"123456789012345678901234567890") == 123456789012345678901234567890
 
 
-@pytest.mark.parametrize(
+@each(
     "document", [b"", b"{", b"{'a':1}", b"[1,]", b"nul", b"NaN", b"Infinity", b'{"a":1} x', b"\xff"]
 )
 def test_refuses_what_is_no_json(document: bytes) -> None:
@@ -48,8 +58,8 @@ def test_refuses_what_is_no_json(document: bytes) -> None:
         loads(document)
 
 
-@pytest.mark.parametrize(
-    ("document", "expected"),
+@each(
+    "document, expected",
     [
         (rb'"a\ud83d"', "a\ufffd"),
         (rb'"\ude00b"', "\ufffdb"),
@@ -63,8 +73,8 @@ def test_half_a_surrogate_pair_does_not_lose_the_turn(document: bytes, expected:
     assert loads(document) == expected
 
 
-@pytest.mark.parametrize(
-    ("document", "expected"),
+@each(
+    "document, expected",
     [
         (rb'"\\ud83d \ud83d"', "\\ud83d \ufffd"),
         (rb'"\ud83d\\ude00"', "\ufffd\\ude00"),
@@ -105,7 +115,7 @@ def test_a_stream_of_documents_joins_what_was_torn_in_any_field() -> None:
     assert second == {"a": ["\U0001f600!", "\ufffd"], "b": "\U0001f916"}
 
 
-@pytest.mark.parametrize(
+@each(
     "document",
     [b"{", rb'["\ud83d",NaN]', rb'["\ud83d"', b"[" * 100_000 + rb'"\ud83d"' + b"]" * 100_000],
 )
@@ -118,7 +128,7 @@ def test_an_object_may_be_asked_for() -> None:
     assert loads_object(b'{"a":1}') == {"a": 1}
 
 
-@pytest.mark.parametrize("document", [b"[]", b"null", b'"{}"', b"1"])
+@each("document", [b"[]", b"null", b'"{}"', b"1"])
 def test_anything_else_is_no_object(document: bytes) -> None:
     with pytest.raises(ValueError, match="expected a JSON object"):
         loads_object(document)

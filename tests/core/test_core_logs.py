@@ -16,6 +16,7 @@ from gateway_core.logs import configure_logging, log_exchange, register_secret
 from gateway_core.provider import Exchange
 from gateway_core.redaction import redact, redact_fields
 from gateway_core.settings import load_settings
+from support.about import each
 
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYW5hcnkifQ.canary"
 
@@ -77,7 +78,7 @@ def exchange() -> Exchange:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "Authorization: Bearer canary-1",
@@ -114,7 +115,7 @@ def test_secrets_are_redacted(text: str) -> None:
     assert "[redacted]" in redacted
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "status code=401 code='rate_limited' state=active",

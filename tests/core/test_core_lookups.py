@@ -8,6 +8,7 @@ import pytest
 
 from gateway_core import Forbidden, GatewayError, UpstreamProtocol
 from gateway_core.lookups import get_object, list_at, number_at, text_at, time_at, value_at
+from support.about import each
 
 URL = "https://vendor.example/me"
 
@@ -30,8 +31,8 @@ async def test_the_object_comes_back() -> None:
     assert await asked(httpx.Response(200, json={"a": 1})) == {"a": 1}
 
 
-@pytest.mark.parametrize(
-    ("answer", "kind", "words"),
+@each(
+    "answer, kind, words",
     [
         (httpx.Response(403, content=b"known"), "forbidden", "known"),
         (httpx.Response(503, json={"message": "later"}), "overloaded", "later"),

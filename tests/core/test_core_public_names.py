@@ -23,7 +23,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_importing_the_package_loads_none_of_its_dependencies() -> None:
     script = (
         "import sys, gateway_core\n"
-        "heavy = {'pydantic', 'pydantic_core', 'httpx', 'aiohttp', 'starlette', 'uvicorn',"
+        "heavy = {'pydantic', 'pydantic_core', 'httpx', 'starlette', 'uvicorn',"
         " 'tiktoken', 'keyring', 'pluggy'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

@@ -5,11 +5,12 @@ import time
 import pytest
 
 from gateway_core.redaction import redact, redact_message
+from support.about import each
 
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjYW5hcnkifQ.canary"
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         JWT,
@@ -53,7 +54,7 @@ def test_each_shape_is_redacted_when_it_stands_alone(text: str) -> None:
     assert "[redacted]" in redacted
 
 
-@pytest.mark.parametrize(
+@each(
     "name",
     ["max_tokens", "my_codex", "a-token-count", "eyJust-a-word", "eyJ.short", "keyboard-layouts"],
 )

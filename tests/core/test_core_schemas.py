@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import pytest
-
 from gateway_core.json import JsonObject
 from gateway_core.schemas import walk_schema, without_references
+from support.about import each
 
 
 def titled(schema: JsonObject) -> JsonObject:
@@ -37,8 +36,8 @@ POINT = {"type": "object", "properties": {"x": {"type": "number"}}}
 TREE = {"type": "object", "properties": {"child": {"$ref": "#/$defs/Tree"}}}
 
 
-@pytest.mark.parametrize(
-    ("schema", "expected"),
+@each(
+    "schema, expected",
     [
         (
             {"properties": {"p": {"$ref": "#/$defs/P"}}, "$defs": {"P": POINT}},
@@ -61,7 +60,6 @@ TREE = {"type": "object", "properties": {"child": {"$ref": "#/$defs/Tree"}}}
             {"properties": {"t": TREE}, "$defs": {"Tree": TREE}},
         ),
     ],
-    ids=["in place", "siblings win", "a property of that name", "elsewhere", "recursive"],
 )
 def test_references_are_put_in_place(schema: JsonObject, expected: JsonObject) -> None:
     assert without_references(schema) == expected

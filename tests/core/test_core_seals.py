@@ -1,11 +1,11 @@
 """Reasoning seals survive the trip through a client, and only their issuer sees them again."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_core.content import Seal
 from gateway_core.seals import PREFIX, pack, replayable, unpack
+from support.about import each
 
 ISSUERS = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
 SEALS = st.builds(
@@ -34,14 +34,12 @@ def test_equal_seals_pack_alike() -> None:
     assert pack(Seal("codex", "data", "rs_1")) == pack(Seal("codex", "data", "rs_1"))
 
 
-@pytest.mark.parametrize(
-    "text", ["", "ErcBCkgIARABGAIiQ", "gAAAAABk...", "gw2.codex.e30", "GW1.a.b"]
-)
+@each("text", ["", "ErcBCkgIARABGAIiQ", "gAAAAABk...", "gw2.codex.e30", "GW1.a.b"])
 def test_a_foreign_string_is_no_seal(text: str) -> None:
     assert unpack(text) is None
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         PREFIX,
@@ -70,8 +68,8 @@ def test_any_text_after_the_prefix_never_raises(text: str) -> None:
     assert seal is None or isinstance(seal, Seal)
 
 
-@pytest.mark.parametrize(
-    ("seal", "expected"),
+@each(
+    "seal, expected",
     [
         (None, False),
         (Seal("codex", "d"), True),

@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from gateway_core.setting_types import BaseUrl, HeaderText
+from support.about import each
 
 
 class _Settings(BaseModel):
@@ -15,7 +16,7 @@ def test_an_address_loses_its_last_slash() -> None:
     assert _Settings(url="http://127.0.0.1:1/v1/").url == "http://127.0.0.1:1/v1"
 
 
-@pytest.mark.parametrize(
+@each(
     "values",
     [{"url": "ftp://a"}, {"url": "a"}, {"header": ""}, {"header": "a\nb"}, {"header": "ä"}],
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway_core.errors import UpstreamProtocol
 from gateway_core.sse import COMMENT_PING, MAX_EVENT_BYTES, SSEEvent, SSEReader, frame
+from support.about import each
 
 
 def read(*pieces: bytes) -> list[SSEEvent]:
@@ -18,8 +19,8 @@ def read(*pieces: bytes) -> list[SSEEvent]:
     return events + reader.end()
 
 
-@pytest.mark.parametrize(
-    ("stream", "expected"),
+@each(
+    "stream, expected",
     [
         (b"data: a\n\n", [(b"", b"a")]),
         (b"event: e\ndata: a\n\n", [(b"e", b"a")]),
@@ -129,8 +130,8 @@ def test_what_is_framed_is_read_back(events: list[tuple[str, bytes]]) -> None:
     assert read(stream) == [(name.encode(), data) for name, data in events]
 
 
-@pytest.mark.parametrize(
-    ("read_now", "seen"),
+@each(
+    "read_now, seen",
     [
         (COMMENT_PING, True),
         (b"data: a\n\n" + COMMENT_PING, True),

@@ -2,16 +2,16 @@
 
 from datetime import UTC, datetime
 
-import pytest
 from dirty_equals import IsStr
 from pydantic import SecretStr
 
 from gateway_core import Credential, Model
 from gateway_core.status import LoginStatus, highlights, login_facts
+from support.about import each
 
 
-@pytest.mark.parametrize(
-    ("ids", "shown"),
+@each(
+    "ids, shown",
     [
         (["gpt-5.2", "gpt-5.4-mini", "gpt-5.10", "gpt-5.4"], ["gpt-5.10", "gpt-5.4", "gpt-5.2"]),
         (

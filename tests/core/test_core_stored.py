@@ -8,6 +8,7 @@ from gateway_core.formats.responses import StreamWriter
 from gateway_core.parts import collect
 from gateway_core.request import SessionHints
 from gateway_core.stored import StoredId, pack_id, unpack_id, with_upstream_previous
+from support.about import each
 from support.responses_wire import parse
 
 
@@ -15,16 +16,13 @@ def going_on_from(id: str | None) -> Request:
     return Request("m", [], session=SessionHints(previous_response_id=id))
 
 
-@pytest.mark.parametrize("provider", ["grok", "my-cloud", "x1"])
-@pytest.mark.parametrize("upstream", ["resp_01", "0b1c-2d", "a_b_c", "ü/7"])
+@each("provider", ["grok", "my-cloud", "x1"])
+@each("upstream", ["resp_01", "0b1c-2d", "a_b_c", "ü/7"])
 def test_an_id_leads_back_to_its_keeper(provider: str, upstream: str) -> None:
     assert unpack_id(pack_id(provider, upstream)) == StoredId(provider, upstream)
 
 
-@pytest.mark.parametrize(
-    "id",
-    ["", "resp_", "resp_0123abcd", "resp__x", "resp_grok_", "msg_grok_1", "resp_grok_.."],
-)
+@each("id", ["", "resp_", "resp_0123abcd", "resp__x", "resp_grok_", "msg_grok_1", "resp_grok_.."])
 def test_any_other_id_names_nobody(id: str) -> None:
     assert unpack_id(id) is None
 

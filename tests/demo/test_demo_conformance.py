@@ -6,6 +6,7 @@ import pytest
 
 from gateway_core.testing import ProviderConformance, load_transcripts
 from gateway_demo.plugin import DemoProvider
+from support.about import each
 from support.demo_scripts import SCRIPTS, performed
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
@@ -21,7 +22,7 @@ class TestDemo(ProviderConformance):
         return DemoProvider
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@each("name", SCRIPTS)
 async def test_a_transcript_is_what_the_upstream_answers(name: str) -> None:
     (kept,) = (t for t in load_transcripts(TRANSCRIPTS) if f"{t.name}.{t.suffix}" == name)
     assert await performed(SCRIPTS[name]) == (kept.status, kept.data)

@@ -22,6 +22,7 @@ from gateway_core import (
 from gateway_core.content import Part
 from gateway_core.request import OutputSpec, ReasoningSpec, Sampling, ToolChoice
 from gateway_demo.messages import count_seals, write_conversation
+from support.about import each
 
 
 def parts(*given: Part) -> object:
@@ -99,8 +100,8 @@ def test_tools_by_name_and_schema() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("part", "sent"),
+@each(
+    "part, sent",
     [
         (
             Media("image", "image/png", data="iVBO"),
@@ -121,7 +122,6 @@ def test_tools_by_name_and_schema() -> None:
         (Reasoning("hm", Seal("demo", "ours")), {"thought": "hm", "seal": "ours"}),
         (Reasoning("hm", Seal("codex", "theirs")), {"thought": "hm"}),
     ],
-    ids=["picture", "document", "free-form call", "search", "own thought", "thought of another"],
 )
 def test_every_kind_of_part(part: Part, sent: object) -> None:
     assert parts(part) == [sent]

@@ -25,6 +25,7 @@ from gateway_core.json import loads_object
 from gateway_core.request import SessionHints
 from gateway_demo.request import find_prompt, write_program
 from gateway_demo.script import parse_script
+from support.about import each
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 SYSTEM = Message("system", [Text("The date is today.")])
@@ -46,8 +47,8 @@ def results(*more: Text) -> Message:
     return Message("user", [ToolResult("c1", [Text("text: from a tool")]), *more])
 
 
-@pytest.mark.parametrize(
-    ("messages", "prompt", "turn"),
+@each(
+    "messages, prompt, turn",
     [
         ([user("hi")], "hi", 0),
         ([user("a wrapper", "hi"), SYSTEM], "hi", 0),
@@ -62,27 +63,13 @@ def results(*more: Text) -> Message:
         ([user("hi"), call()], "hi", 1),
         ([SYSTEM], "", 0),
     ],
-    ids=[
-        "one message",
-        "last block",
-        "reminders",
-        "after results",
-        "reminder beside results",
-        "prompt beside results",
-        "two rounds",
-        "assistant in two messages",
-        "reminder after results",
-        "next prompt",
-        "paused answer",
-        "no prompt",
-    ],
 )
 def test_the_prompt_and_the_turns_since(messages: list[Message], prompt: str, turn: int) -> None:
     assert find_prompt(messages) == (prompt, turn)
 
 
-@pytest.mark.parametrize(
-    ("capture", "prompt", "turn"),
+@each(
+    "capture, prompt, turn",
     [
         ("claude-2.1.329-text", "Write hello.txt", 0),
         ("claude-2.1.329-tools-turn4", "Write hello.txt", 3),

@@ -4,6 +4,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from gateway_demo.script import ScriptError, Section, is_script, parse_script, turn_of
+from support.about import each
 
 
 def steps(text: str) -> list[dict[str, object]]:
@@ -12,8 +13,8 @@ def steps(text: str) -> list[dict[str, object]]:
     return section.steps
 
 
-@pytest.mark.parametrize(
-    ("prompt", "script"),
+@each(
+    "prompt, script",
     [
         ("text: hello", True),
         ("cut:", True),
@@ -101,8 +102,8 @@ def test_a_free_form_tool_takes_the_following_lines() -> None:
     assert step["arguments"] == "*** Begin Patch\n+hello\n*** End Patch"
 
 
-@pytest.mark.parametrize(
-    ("script", "complaint"),
+@each(
+    "script, complaint",
     [
         ("text: fine\nerror: exploded", "line 2: unknown error 'exploded', expected one of inv"),
         ("wait: long", "line 1: expected a time, like `wait: 200ms`"),

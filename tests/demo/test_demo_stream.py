@@ -11,6 +11,7 @@ from gateway_core.grammar import check_stream
 from gateway_core.parts import collect
 from gateway_demo.plugin import DemoProvider, DemoSettings
 from gateway_demo.stream import DemoDecoder
+from support.about import each
 
 SCRIPT = """\
 think: Überlegen 😀
@@ -66,10 +67,7 @@ def test_a_truncated_answer_fails_wherever_it_is_cut(transcript: bytes) -> None:
         assert isinstance(decode(transcript[:offset])[-1], Fail)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [b"\x00\xff", b"{", b"[1]", b'{"no":"type"}', b'{"type":"text","part":0}'],
-)
+@each("line", [b"\x00\xff", b"{", b"[1]", b'{"no":"type"}', b'{"type":"text","part":0}'])
 def test_nonsense_fails_the_answer_instead_of_ending_it(line: bytes) -> None:
     (begin, fail) = decode(b'{"type":"begin","model":"demo"}\n' + line + b'\n{"type":"end"}\n')
     assert begin == Begin(model="demo")

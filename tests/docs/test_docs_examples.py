@@ -10,6 +10,7 @@ from gateway_core import load_settings
 from gateway_core.events import End
 from gateway_core.grammar import check_stream
 from gateway_core.plugins import PluginSet
+from support.about import each
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("events-and-grammar", "hooks", "testing-guide", "wrap-a-provider")
@@ -27,7 +28,7 @@ def run(block: str) -> dict[str, Any]:
     return names
 
 
-@pytest.mark.parametrize("page", PAGES)
+@each("page", PAGES)
 def test_every_example_compiles(page: str) -> None:
     for block in blocks(page):
         compile(block, page, "exec")

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from gateway_core.hookspecs import GatewaySpec
 from gateway_core.settings import Tables
+from support.about import each
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -38,7 +39,7 @@ def test_every_hook_is_in_the_reference_once() -> None:
     assert re.findall(r"^\| `(gateway_\w+)`", text, re.MULTILINE) == hooks
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@each("document", DOCUMENTS)
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
         assert (document.parent / target).exists(), target

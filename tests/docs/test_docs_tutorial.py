@@ -12,7 +12,7 @@ import pytest
 from gateway_core.json import loads_object
 from gateway_core.testing.upstream import ThreadedUpstream, chunks
 from support.building import install
-from support.command import GatewayCommand
+from support.command import WITHOUT_OTHER_PLUGINS, GatewayCommand
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "write-a-provider.md"
 FILE = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -44,7 +44,7 @@ def test_the_provider_has_at_most_200_lines_of_code() -> None:
 @pytest.mark.timeout(60)
 def test_it_passes_the_kit_as_its_author_runs_it(lyre: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(lyre.with_name("packages"))}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    command = [sys.executable, "-m", "pytest", "-q", *WITHOUT_OTHER_PLUGINS, "tests"]
     result = subprocess.run(
         command, cwd=lyre, env=environment, capture_output=True, text=True, timeout=55, check=False
     )

@@ -13,6 +13,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
+from support.about import each
 from support.corpus import ANSWERS
 from support.replay import ReplayProvider, all_at_once, one_by_one
 from support.server import running_gateway
@@ -100,8 +101,8 @@ def _without(value: Any) -> Any:
     return {key: _without(item) for key, item in value.items() if key not in left_out}
 
 
-@pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.parametrize("ask", [anthropic_messages, chat_completions, responses])
+@each("name", ANSWERS)
 def test_streamed_equals_plain(clients: Clients, ask: Ask, name: str) -> None:
     streamed, plain = ask(clients, f"replay-{name}")
     assert _comparable(streamed) == _comparable(plain)

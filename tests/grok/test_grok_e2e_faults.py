@@ -11,6 +11,7 @@ import pytest
 from gateway_core.credentials.store import CredentialKey
 from simulators.grok.installed import grok_gateway
 from simulators.grok.server import GrokSimulator
+from support.about import each
 from support.conversations import AnthropicTalk, ChatTalk, ResponsesTalk, Talk
 from support.dialects import ANTHROPIC, DIALECTS, RESPONSES, Dialect
 from support.server import Gateway
@@ -96,7 +97,7 @@ def assert_answered(response: httpx.Response, dialect: Dialect, text: str) -> No
     assert text in response.text
 
 
-@pytest.mark.parametrize(("fault", "expected"), NOT_RETRIED.items())
+@each("fault, expected", NOT_RETRIED.items())
 def test_permanent_errors_are_told_and_not_retried(
     simulator: GrokSimulator,
     http: httpx.Client,
@@ -104,6 +105,7 @@ def test_permanent_errors_are_told_and_not_retried(
     fault: str,
     expected: tuple[int, str],
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"http: {fault}")
     response = ask(http, dialect)
     status, words = expected
@@ -115,7 +117,7 @@ def test_permanent_errors_are_told_and_not_retried(
     assert len(simulator.requests) == 1
 
 
-@pytest.mark.parametrize("form", ["http", *FORMS])
+@each("form", ["http", *FORMS])
 def test_an_overflow_in_words_that_make_claude_code_compact(
     simulator: GrokSimulator, http: httpx.Client, form: str
 ) -> None:
@@ -137,7 +139,7 @@ def test_a_used_up_allowance_says_when_it_comes_back(
     assert response.headers["x-should-retry"] == "false"
 
 
-@pytest.mark.parametrize(
+@each(
     "fault",
     [
         "503 overloaded_error shape=nested",
@@ -151,6 +153,7 @@ def test_a_used_up_allowance_says_when_it_comes_back(
 def test_transient_errors_are_retried(
     simulator: GrokSimulator, http: httpx.Client, dialect: Dialect, fault: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"http: {fault} times=1\ntext: Here at last.")
     assert_answered(ask(http, dialect), dialect, "last.")
     assert [request.status for request in simulator.requests] == [int(fault[:3]), 200]
@@ -165,11 +168,12 @@ def test_a_short_rate_limit_is_for_the_client_to_wait_for(
     assert_answered(ask(http, dialect), dialect, "last.")
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("code", "status"), FAILURES.items())
+@each("form", FORMS)
+@each("code, status", FAILURES.items())
 def test_failures_before_any_output_are_http_errors(
     simulator: GrokSimulator, http: httpx.Client, code: str, status: int, form: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"fail: {code} form={form}")
     response = ask(http, RESPONSES)
     assert response.status_code == status
@@ -177,19 +181,21 @@ def test_failures_before_any_output_are_http_errors(
     assert len(simulator.requests) == 1
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("code", ["server_error", "overloaded_error", "service_unavailable_error"])
+@each("form", FORMS)
+@each("code", ["server_error", "overloaded_error", "service_unavailable_error"])
 def test_transient_failures_before_any_output_are_retried(
     simulator: GrokSimulator, http: httpx.Client, code: str, form: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"fail: {code} form={form} times=1\ntext: Here at last.")
     assert_answered(ask(http, RESPONSES), RESPONSES, "last.")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each("form", FORMS)
 def test_failures_after_some_output_are_told_in_the_stream(
     simulator: GrokSimulator, http: httpx.Client, dialect: Dialect, form: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"text: Only half\nfail: server_error form={form}")
     response = ask(http, dialect)
     assert response.status_code == 200
@@ -207,7 +213,7 @@ def test_an_error_object_under_status_200_is_an_error(
     assert dialect.error(response.content)["message"]
 
 
-@pytest.mark.parametrize("end", ENDS)
+@each("end", ENDS)
 def test_a_silent_end_after_some_output_is_an_error(
     simulator: GrokSimulator, http: httpx.Client, dialect: Dialect, end: str
 ) -> None:
@@ -217,10 +223,11 @@ def test_a_silent_end_after_some_output_is_an_error(
     assert dialect.success not in response.content
 
 
-@pytest.mark.parametrize("end", ENDS)
+@each("end", ENDS)
 def test_a_silent_end_before_any_output_is_retried(
     simulator: GrokSimulator, http: httpx.Client, end: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"keepalive: 1\n{end}: times=1\ntext: Here at last.")
     assert_answered(ask(http, RESPONSES), RESPONSES, "last.")
     assert len(simulator.requests) == 2

@@ -11,6 +11,7 @@ import pytest
 from gateway_core.json import JsonObject, loads_object
 from simulators.grok.installed import grok_gateway
 from simulators.grok.server import GrokSimulator
+from support.about import each
 from support.conversations import AnthropicTalk, ChatTalk, ResponsesTalk, Spent, Talk, Turn
 from support.pictures import PNG_BASE64
 from support.server import Gateway
@@ -86,12 +87,16 @@ def results_for(turn: Turn) -> dict[str, str]:
     return {call.id: f"the result of {call.name}" for call in turn.calls}
 
 
-def test_turns_with_parallel_tools(simulator: GrokSimulator, talk: Talk) -> None:
-    """Each turn repeats the earlier input byte for byte, so that xAI's cache hits."""
+def test_turns_with_parallel_tools(simulator: GrokSimulator, streamed: Talk) -> None:
+    """Each turn repeats the earlier input byte for byte, so that xAI's cache hits; whether a turn
+    is streamed makes no difference to that.
+    """
+    talk = streamed
     steps = [STEP.format(number=number) for number in range(1, TURNS + 1)]
     simulator.play("---\n".join([*steps, "think: So.\ntext: All of it is done.\n"]))
     turn = talk.say(f"Look things up, {type(talk).__name__}")
     for number in range(1, TURNS + 1):
+        talk.stream = not talk.stream
         assert turn.text == f"Step {number}."
         assert turn.thoughts == f"Thinking {number}\n\nWith a second part."
         assert [(call.name, call.arguments) for call in turn.calls] == [
@@ -129,15 +134,15 @@ def test_raw_reasoning_is_thinking_too(simulator: GrokSimulator, streamed: Talk)
     assert streamed.say("Hi").thoughts == "Let me see."
 
 
-@pytest.mark.parametrize("shapes", SHAPES)
+@each("shapes", SHAPES)
 def test_streams_of_any_shape_mean_the_same(
-    simulator: GrokSimulator, streamed: Talk, shapes: str
+    simulator: GrokSimulator, gateway: Gateway, kind: Callable[..., Talk], shapes: str
 ) -> None:
     simulator.play(
         f"shape: {shapes}\nthink: Hm.\ntext: Größer ≥ 10 — 🚀 ok\nkeepalive: 1\n"
         'tool: lookup {"topic": "täglich ☕ and a little more"}\ntool: clock {}'
     )
-    turn = streamed.say("Go on")
+    turn = kind(gateway, True, MODEL).say("Go on")
     assert turn.text == "Größer ≥ 10 — 🚀 ok"
     assert turn.thoughts == "Hm."
     assert [(call.name, call.arguments) for call in turn.calls] == [

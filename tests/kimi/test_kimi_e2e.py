@@ -11,6 +11,7 @@ import pytest
 
 from simulators.kimi.installed import kimi_gateway
 from simulators.kimi.server import KimiSimulator
+from support.about import each
 from support.conversations import AnthropicTalk, ChatTalk, ResponsesTalk, Talk, Turn
 from support.dialects import ANTHROPIC, CHAT, DIALECTS, Dialect
 from support.pictures import PNG_BASE64
@@ -77,16 +78,16 @@ def ask(gateway: Gateway, dialect: Dialect, model: str = "k3", **more: object) -
         return http.post(dialect.path, json=dialect.body(model, **more))
 
 
-@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 def test_turns_with_parallel_tools(
-    simulator: KimiSimulator, gateway: Gateway, kind: Callable[..., Talk], stream: bool
+    simulator: KimiSimulator, gateway: Gateway, kind: Callable[..., Talk]
 ) -> None:
     """Reasoning goes back as `reasoning_content`, and each turn begins with the one before."""
     steps = [STEP.format(number=number) for number in range(1, TURNS + 1)]
     simulator.play("---\n".join([*steps, "think: So.\ntext: All of it is done.\n"]))
-    talk = kind(gateway, stream, "k3")
+    talk = kind(gateway, True, "k3")
     turn = talk.say("Look things up")
     for number in range(1, TURNS + 1):
+        talk.stream = not talk.stream
         assert (turn.thoughts, turn.text) == (f"Thinking {number}.", f"Step {number}.")
         assert [(call.name, call.arguments) for call in turn.calls] == [
             ("lookup", {"topic": f"number {number}"}),
@@ -105,7 +106,7 @@ def test_turns_with_parallel_tools(
     assert len(last.of_role("tool")) == 2 * TURNS
 
 
-@pytest.mark.parametrize("shapes", SHAPES)
+@each("shapes", SHAPES)
 def test_streams_of_any_shape_mean_the_same(
     simulator: KimiSimulator, gateway: Gateway, kind: Callable[..., Talk], shapes: str
 ) -> None:

@@ -1,13 +1,12 @@
 """Schemas of tools as Kimi takes them."""
 
-import pytest
-
 from gateway_core.json import JsonObject
 from gateway_kimi.schemas import tool_schema
+from support.about import each
 
 
-@pytest.mark.parametrize(
-    ("schema", "expected"),
+@each(
+    "schema, expected",
     [
         ({}, {"type": "string"}),
         ({"enum": ["a", "b"]}, {"enum": ["a", "b"], "type": "string"}),

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import pytest
-
 from simulators.kimi.validation import problems
+from support.about import each
 
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 HEADERS = {
@@ -34,8 +33,8 @@ def test_a_careful_request_passes() -> None:
     assert list(problems(body({"role": "user", "content": "Hi"}), HEADERS)) == []
 
 
-@pytest.mark.parametrize(
-    ("request_body", "words"),
+@each(
+    "request_body, words",
     [
         (body(temperature=1), "unknown fields"),
         (body(thinking={"type": "disabled"}), "cannot be kept from thinking"),

@@ -14,6 +14,7 @@ from simulators.kiro.faults import recorded_faults
 from simulators.kiro.installed import kiro_gateway
 from simulators.kiro.server import KiroSimulator
 from simulators.kiro.state import CANARY, Account, Kind
+from support.about import each
 from support.conversations import AnthropicTalk, ChatTalk, ResponsesTalk, Talk
 from support.dialects import ANTHROPIC, CHAT, DIALECTS, RESPONSES, Dialect
 from support.server import Gateway
@@ -91,11 +92,12 @@ def status_of(expected: JsonObject, dialect: Dialect) -> int:
     return 503 if status == 529 and dialect is not ANTHROPIC else status
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@each("name", FAULTS)
 def test_recorded_errors_are_told_in_each_dialect(
     simulator: KiroSimulator, http: httpx.Client, dialect: Dialect, name: str
 ) -> None:
     expected = FAULTS[name]
+    simulator.forget_requests()
     simulator.play(f"http: {name}")
     response = ask(http, dialect)
     error = dialect.error(response.content)
@@ -112,10 +114,11 @@ def test_recorded_errors_are_told_in_each_dialect(
     assert len(simulator.requests) == asked
 
 
-@pytest.mark.parametrize("name", [name for name in FAULTS if FAULTS[name]["kind"] in TRANSIENT])
+@each("name", [name for name in FAULTS if FAULTS[name]["kind"] in TRANSIENT])
 def test_passing_errors_pass_unseen(
     simulator: KiroSimulator, http: httpx.Client, name: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"http: {name} times=1\ntext: Here at last.")
     assert_answered(ask(http, RESPONSES), RESPONSES)
     assert [request.status == 200 for request in simulator.requests] == [False, True]
@@ -139,10 +142,11 @@ EXCEPTIONS = {
 }
 
 
-@pytest.mark.parametrize("told", EXCEPTIONS)
+@each("told", EXCEPTIONS)
 def test_exceptions_before_any_output_are_http_errors(
     simulator: KiroSimulator, http: httpx.Client, dialect: Dialect, told: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"exception: {told}")
     response = ask(http, dialect)
     status, asked = EXCEPTIONS[told]
@@ -164,10 +168,11 @@ BREAKS = (
 )
 
 
-@pytest.mark.parametrize("end", BREAKS)
+@each("end", BREAKS)
 def test_a_break_after_some_output_is_told_in_the_stream(
     simulator: KiroSimulator, http: httpx.Client, dialect: Dialect, end: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"text: Only half\n{end}")
     response = ask(http, dialect)
     assert response.status_code == 200
@@ -176,7 +181,7 @@ def test_a_break_after_some_output_is_told_in_the_stream(
     assert len(simulator.requests) == 1
 
 
-@pytest.mark.parametrize(
+@each(
     "end",
     [
         "empty: times=1",
@@ -191,15 +196,17 @@ def test_a_break_after_some_output_is_told_in_the_stream(
 def test_a_break_before_any_output_is_mended_by_asking_again(
     simulator: KiroSimulator, http: httpx.Client, end: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"{end}\ntext: Here at last.")
     assert_answered(ask(http, CHAT), CHAT)
     assert len(simulator.requests) == 2
 
 
-@pytest.mark.parametrize("script", ["nothing:", "empty:", "play: stream-only-metadata"])
+@each("script", ["nothing:", "empty:", "play: stream-only-metadata"])
 def test_an_answer_without_a_word_is_an_error_in_the_end(
     simulator: KiroSimulator, http: httpx.Client, dialect: Dialect, script: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(script)
     response = ask(http, dialect)
     assert response.status_code == 502
@@ -249,10 +256,11 @@ def test_a_token_that_ends_in_mid_life_is_refreshed_once(
     assert simulator.state.owner_of_refresh(stored.refresh_token.get_secret_value())
 
 
-@pytest.mark.parametrize("name", ["token-invalid", "token-expired-401"])
+@each("name", ["token-invalid", "token-expired-401"])
 def test_either_way_to_refuse_a_token_is_understood(
     simulator: KiroSimulator, http: httpx.Client, dialect: Dialect, name: str
 ) -> None:
+    simulator.forget_requests()
     simulator.play(f"http: {name} times=1\ntext: Here at last.")
     before = simulator.state.refreshes
     assert_answered(ask(http, dialect), dialect)

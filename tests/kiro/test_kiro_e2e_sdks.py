@@ -11,6 +11,7 @@ import pytest
 from gateway_core.json import JsonObject, dumps_text, loads_object
 from simulators.kiro.installed import kiro_gateway
 from simulators.kiro.server import KiroSimulator
+from support.about import each
 from support.conversations import AnthropicTalk, ChatTalk, ResponsesTalk, Spent, Talk, Turn
 from support.server import Gateway
 
@@ -100,13 +101,17 @@ def results_for(turn: Turn) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("model", [NATIVE, BY_TAGS])
-def test_many_turns_with_tools(simulator: KiroSimulator, talk: Talk, model: str) -> None:
-    """Two calls in each turn; both forms of thinking; what was said stays as it was."""
+def test_many_turns_with_tools(simulator: KiroSimulator, streamed: Talk, model: str) -> None:
+    """Two calls in each turn; both forms of thinking; what was said stays as it was, whether a turn
+    is streamed or not.
+    """
+    talk = streamed
     steps = [STEP.format(number=number) for number in range(1, TURNS + 1)]
     simulator.play("---\n".join([*steps, "think: So.\ntext: All are done.\n"]))
     talk.model = model
     turn = talk.say(f"Look things up, {type(talk).__name__}")
     for number in range(1, TURNS + 1):
+        talk.stream = not talk.stream
         assert (turn.text.strip(), turn.thoughts) == (f"Step {number}.", f"Thinking {number}.")
         assert [(call.name, call.arguments) for call in turn.calls] == [
             ("lookup", {"topic": f"number {number}"}),
@@ -178,7 +183,7 @@ def assert_understood(turn: Turn) -> None:
 
 
 @pytest.mark.parametrize("model", [NATIVE, BY_TAGS])
-@pytest.mark.parametrize("shapes", SHAPES)
+@each("shapes", SHAPES)
 def test_streams_of_any_shape_mean_the_same(
     simulator: KiroSimulator, gateway: Gateway, shapes: str, model: str
 ) -> None:

@@ -24,6 +24,7 @@ from gateway_core.formats.responses import FORMAT as RESPONSES
 from gateway_core.json import dumps
 from gateway_kiro.plugin import KiroProvider
 from gateway_kiro.state import CallState
+from support.about import each
 from support.kiro_asking import ARN, document, state
 
 CASES = {case["name"]: case for case in document("http-errors")}
@@ -63,7 +64,7 @@ def case_error(case: JsonObject, of: CallState | None = None) -> GatewayError:
     return error(case["status"], case["body"], of, case["headers"])
 
 
-@pytest.mark.parametrize("name", CASES)
+@each("name", CASES)
 def test_a_documented_error_is_told_as_documented(name: str) -> None:
     case = CASES[name]
     found = case_error(case, state(format="anthropic"))
@@ -83,9 +84,7 @@ def test_a_documented_error_is_told_as_documented(name: str) -> None:
     assert found.upstream is not None and found.upstream["status"] == case["status"]
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, case in CASES.items() if case["expect"].get("retry") is False]
-)
+@each("name", [name for name, case in CASES.items() if case["expect"].get("retry") is False])
 def test_what_must_not_be_tried_again_is_not(name: str) -> None:
     assert not case_error(CASES[name]).retryable
 
@@ -119,7 +118,7 @@ def test_a_web_page_is_named_and_not_quoted() -> None:
     )
 
 
-@pytest.mark.parametrize("body", ["", "{}", "[]", "null"])
+@each("body", ["", "{}", "[]", "null"])
 def test_an_answer_without_words_is_told_by_its_status(body: str) -> None:
     assert error(500, body).message == "Kiro answered with status 500 and no more"
 

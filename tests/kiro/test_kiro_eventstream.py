@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway_core.json import dumps
 from gateway_kiro.eventstream import Message, MessageReader, encode_message
+from support.about import each
 from support.kiro_asking import Recorded, recorded_streams
 
 STREAMS = recorded_streams()
@@ -34,7 +35,7 @@ def read(reads: list[bytes]) -> tuple[list[Message], str | None]:
     return messages, None if fault is None else str(fault)
 
 
-@pytest.mark.parametrize("stream", SOUND, ids=str)
+@each("stream", SOUND)
 def test_every_frame_is_read_as_it_was_written(stream: Recorded) -> None:
     for reads in stream.splits():
         messages, fault = read(reads)
@@ -48,7 +49,7 @@ def test_every_frame_is_read_as_it_was_written(stream: Recorded) -> None:
                 assert message.payload == dumps(frame["payload"])
 
 
-@pytest.mark.parametrize("stream", PLAIN, ids=str)
+@each("stream", PLAIN)
 def test_messages_are_written_byte_for_byte(stream: Recorded) -> None:
     frames = stream.facts["frames"]
     written = b"".join(
@@ -61,7 +62,7 @@ def test_messages_are_written_byte_for_byte(stream: Recorded) -> None:
     assert written == stream.data
 
 
-@pytest.mark.parametrize("stream", BROKEN, ids=str)
+@each("stream", BROKEN)
 def test_damage_is_noticed_and_what_came_before_it_counts(stream: Recorded) -> None:
     outcomes = [read(reads) for reads in stream.splits()]
     assert outcomes[0] == outcomes[1]

@@ -16,6 +16,7 @@ from gateway_kiro.documents import parse_time
 from gateway_kiro.identity import api_region, profile_arn
 from gateway_kiro.importer import import_login, is_shared, read_owner, write_back
 from gateway_kiro.settings import KiroSettings
+from support.about import each
 from support.kiro_asking import ARN, document
 from support.kiro_stores import cli_store, ide_store, rows_of
 
@@ -267,8 +268,8 @@ def test_an_api_key_is_known_by_its_beginning(tmp_path: Path) -> None:
     assert (credential.extra["kind"], credential.refresh_token) == ("api_key", None)
 
 
-@pytest.mark.parametrize(
-    ("value", "time"),
+@each(
+    "value, time",
     [
         ("2026-01-01T01:00:00.123456789Z", datetime(2026, 1, 1, 1, 0, 0, 123456, UTC)),
         ("2026-01-01T01:00:00.5+00:00", datetime(2026, 1, 1, 1, 0, 0, 500000, UTC)),

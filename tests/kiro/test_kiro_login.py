@@ -14,6 +14,7 @@ from gateway_core.errors import UpstreamFailed
 from gateway_kiro.login import login
 from gateway_kiro.oidc import normal_start_url
 from gateway_kiro.settings import KiroSettings
+from support.about import each
 from support.kiro_asking import ARN, answers, document
 from support.kiro_service import KiroService
 from support.login_prompt import ScriptedPrompt
@@ -318,8 +319,8 @@ async def test_the_portal_sends_builder_ids_on_to_aws(
     assert credential.extra["provider"] == "BuilderId"
 
 
-@pytest.mark.parametrize(
-    ("typed", "url"),
+@each(
+    "typed, url",
     [
         ("d-1234567890", "https://d-1234567890.awsapps.com/start"),
         (

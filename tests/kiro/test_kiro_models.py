@@ -12,6 +12,7 @@ from gateway_kiro.models import (
     parse_name,
     read_models,
 )
+from support.about import each
 from support.kiro_asking import document
 
 CATALOGUE = document("list-available-models")
@@ -20,13 +21,13 @@ STATIC = {model.id: model for model in STATIC_MODELS}
 NAMES = [(case["in"], case["out"]) for case in document("model-normalisation")]
 
 
-@pytest.mark.parametrize(("name", "id"), NAMES)
+@each("name, id", NAMES)
 def test_a_documented_name_means_what_is_documented(name: str, id: str) -> None:
     assert normalise(name)[0] == id
 
 
-@pytest.mark.parametrize(
-    ("name", "claim"),
+@each(
+    "name, claim",
     [
         ("claude-opus-4-8-high", Claim("claude-opus-4.8", {"effort": "high"})),
         ("claude-opus-4.8-thinking", Claim("claude-opus-4.8")),
@@ -116,7 +117,7 @@ def test_the_pages_of_a_list_belong_together() -> None:
     assert [model.id for model in read_models(pages)] == ["auto", "claude-haiku-4.5"]
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"models": "many"}, {"models": [1, {"a": 1}]}])
+@each("body", [None, [], {}, {"models": "many"}, {"models": [1, {"a": 1}]}])
 def test_a_list_that_cannot_be_read_is_no_list(body: object) -> None:
     with pytest.raises(UpstreamProtocol, match="model list"):
         read_models([body])

@@ -7,6 +7,7 @@ import pytest
 from gateway_core import ContextOverflow, Media, Message, Request, Text, ToolCall, ToolResult
 from gateway_core.request import Source
 from gateway_kiro.settings import KiroSettings
+from support.about import each
 from support.kiro_asking import body_of, messages_of, translated
 
 WORDS = "x" * 1000
@@ -44,8 +45,8 @@ def test_claude_code_is_told_to_compact() -> None:
     assert caught.value.message == "prompt is too long: 200001 tokens > 200000 maximum"
 
 
-@pytest.mark.parametrize("format", ["chat", "responses"])
-@pytest.mark.parametrize("tools", [False, True])
+@each("format", ["chat", "responses"])
+@each("tools", [False, True])
 def test_other_clients_lose_their_oldest_turns_and_are_told(format: str, tools: bool) -> None:
     call = translated(talk(9, format=format, tools=tools), settings=limited())
     messages = messages_of(body_of(call))
@@ -90,8 +91,8 @@ def test_results_are_never_cut_off_from_their_calls() -> None:
         translated(request, settings=limited())
 
 
-@pytest.mark.parametrize(
-    ("mode", "format", "trimmed"),
+@each(
+    "mode, format, trimmed",
     [
         ("trim", "anthropic", True),
         ("error", "chat", False),

@@ -10,7 +10,7 @@ from gateway_core import JsonObject, Message, Request, Text, Unsupported
 from gateway_core.formats.anthropic import FORMAT as ANTHROPIC
 from gateway_core.formats.chat import FORMAT as CHAT
 from gateway_core.json import dumps
-from support.about import about
+from support.about import about, each
 from support.corpus import CONVERSATIONS
 from support.kiro_asking import asked, degraded, messages_of, translated
 
@@ -102,8 +102,8 @@ def chat_turns() -> list[Request]:
     return turns
 
 
-@pytest.mark.parametrize("model", ["claude-sonnet-4.5", "claude-opus-4.8"])
-@pytest.mark.parametrize("turns", [claude_turns, chat_turns])
+@each("model", ["claude-sonnet-4.5", "claude-opus-4.8"])
+@each("turns", [claude_turns, chat_turns])
 def test_each_turn_begins_with_the_bytes_of_the_turn_before(turns: Any, model: str) -> None:
     bodies = [asked(degraded(request, model), model) for request in turns()]
     for earlier, later in pairwise(bodies):

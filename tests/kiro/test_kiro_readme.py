@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway_kiro.settings import KiroSettings
+from support.about import each
 
 README = Path(__file__).parents[2] / "plugins" / "kiro" / "README.md"
 
@@ -21,7 +22,7 @@ def test_every_setting_is_documented_and_no_other() -> None:
     assert sorted(names) == sorted(KiroSettings.model_fields)
 
 
-@pytest.mark.parametrize(
+@each(
     "wrong",
     [
         {"runtime_url": "runtime.kiro.dev"},

@@ -11,6 +11,7 @@ from gateway_core import JsonObject, Message, Request, Text
 from gateway_core.request import ReasoningSpec, Sampling
 from gateway_kiro.settings import KiroSettings
 from gateway_kiro.tags import TagSplitter
+from support.about import each
 from support.kiro_asking import asked, messages_of, translated
 
 OPUS = "claude-opus-4.8"
@@ -37,8 +38,8 @@ def notices(spec: ReasoningSpec, model: str, **more: Any) -> list[str]:
 SHOWN = {"type": "adaptive", "display": "summarized"}
 
 
-@pytest.mark.parametrize(
-    ("spec", "fields"),
+@each(
+    "spec, fields",
     [
         (ReasoningSpec(), None),
         (ReasoningSpec(enabled=True), {"thinking": SHOWN}),
@@ -85,8 +86,8 @@ def test_an_effort_that_is_missing_becomes_the_next_higher_one() -> None:
     assert notices(ReasoningSpec(effort="high"), "claude-opus-4.6") == []
 
 
-@pytest.mark.parametrize(
-    ("spec", "fields"),
+@each(
+    "spec, fields",
     [
         (ReasoningSpec(effort="high"), {"reasoning": {"effort": "high"}}),
         (ReasoningSpec(effort="max"), {"reasoning": {"effort": "xhigh"}}),
@@ -112,8 +113,8 @@ def test_an_output_limit_is_passed_on_where_there_is_a_field_for_it() -> None:
     assert limit(9_000, "claude-sonnet-4.5") is None
 
 
-@pytest.mark.parametrize(
-    ("spec", "length"),
+@each(
+    "spec, length",
     [
         (ReasoningSpec(effort="low"), 4_000),
         (ReasoningSpec(effort="medium"), 8_000),
@@ -162,8 +163,8 @@ def split(*texts: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    ("answer", "thought", "text"),
+@each(
+    "answer, thought, text",
     [
         ("<thinking>Hm</thinking>\n\nHi", "Hm", "Hi"),
         ("\n <thinking>\nHm</thinking>\n\nHi", "Hm", "Hi"),

@@ -26,6 +26,7 @@ from gateway_core.content import Part
 from gateway_core.json import dumps
 from gateway_kiro.settings import KiroSettings
 from gateway_kiro.structure import problems
+from support.about import each
 from support.codex_asking import captured_requests
 from support.kiro_asking import asked, degraded, document, messages_of
 
@@ -243,7 +244,7 @@ STRUCTURAL = {
 INVALID = {case["name"]: case["body"] for case in document("invalid-requests")}
 
 
-@pytest.mark.parametrize("name", sorted(STRUCTURAL))
+@each("name", sorted(STRUCTURAL))
 def test_the_self_check_finds_what_the_service_refuses(name: str) -> None:
     assert problems(INVALID[name])
 

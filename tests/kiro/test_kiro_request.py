@@ -27,6 +27,7 @@ from gateway_core.content import Foreign, Part
 from gateway_core.request import OutputSpec, ReasoningSpec, SessionHints, ToolChoice
 from gateway_kiro.plugin import KiroProvider
 from gateway_kiro.settings import KiroSettings
+from support.about import each
 from support.kiro_asking import ARN, CREDENTIAL, asked, body_of, document, messages_of, translated
 from support.pictures import PDF_BASE64, PNG_BASE64
 
@@ -120,8 +121,8 @@ def with_reasoning() -> Request:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "asks", "model"),
+@each(
+    "name, asks, model",
     [
         ("request-basic", basic, "claude-sonnet-4.5"),
         ("request-tools", with_tools, "claude-sonnet-4.5"),
@@ -183,8 +184,8 @@ EU_ARN = ARN.replace("us-east-1", "eu-central-1")
 BUILDER = credential("idc", provider="BuilderId", sso_region="us-east-1")
 
 
-@pytest.mark.parametrize(
-    ("login", "settings", "host", "profile"),
+@each(
+    "login, settings, host, profile",
     [
         (CREDENTIAL, {}, "runtime.us-east-1.kiro.dev", ARN),
         (credential("idc", profile_arn=EU_ARN), {}, "runtime.eu-central-1.kiro.dev", EU_ARN),
@@ -287,8 +288,8 @@ def test_a_document_of_plain_text_is_a_text() -> None:
     assert message["content"] == "note.txt:\nBuy milk.\nWhat?"
 
 
-@pytest.mark.parametrize(
-    ("part", "word"),
+@each(
+    "part, word",
     [
         (Media("image", "image/tiff", data="SUkqAA=="), "image/tiff"),
         (Media("image", url="https://example.org/a.png"), "by URL"),
@@ -319,8 +320,8 @@ def test_the_local_shell_of_the_responses_format_is_a_tool_like_others() -> None
     assert results[0]["content"] == [{"text": "a.txt"}]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "input"),
+@each(
+    "arguments, input",
     [
         ('{"a":1}', {"a": 1}),
         ("", {}),
@@ -384,8 +385,8 @@ def test_a_turn_without_tools_tells_earlier_calls_as_text() -> None:
     assert "userInputMessageContext" not in messages[2]
 
 
-@pytest.mark.parametrize(
-    ("hints", "id"),
+@each(
+    "hints, id",
     [
         (SessionHints(session_id=SESSION), SESSION),
         (SessionHints(session_id="s", cache_key=SESSION), SESSION),

@@ -30,6 +30,7 @@ from gateway_kiro.search import direct_query, read_outcome, search_request
 from gateway_kiro.settings import KiroSettings
 from gateway_kiro.state import SearchPlan
 from gateway_kiro.structure import problems
+from support.about import each
 from support.codex_asking import captured_requests
 from support.kiro_asking import answers, document, messages_of, translated
 from support.kiro_service import KiroService
@@ -89,7 +90,7 @@ def test_the_turn_that_claude_code_makes_of_a_search_is_one() -> None:
     assert direct_query(captured) == "gateway protocol news"
 
 
-@pytest.mark.parametrize(
+@each(
     "request_",
     [
         search("What is new?"),
@@ -195,7 +196,7 @@ def test_results_are_only_from_where_they_may_be_from() -> None:
     assert outcome(*urls, blocked=("a.example.org", "evil.com")) == [urls[1]]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"result":{"content":[{"text":"no"}]}}'])
+@each("body", [b"", b"[]", b"{}", b'{"result":{"content":[{"text":"no"}]}}'])
 def test_what_cannot_be_read_is_a_search_that_did_not_work(body: bytes) -> None:
     assert read_outcome("q", body, SearchPlan()).error == "unavailable"
 

@@ -18,6 +18,7 @@ from simulators.kiro.auth import START_URL
 from simulators.kiro.fixtures import document
 from simulators.kiro.server import KiroSimulator
 from simulators.kiro.state import BUILDER_PROFILE, PROFILE, Account, TokenRefused
+from support.about import each
 from support.kiro_asking import Recorded, recorded_streams
 from support.kiro_requests import (
     READ_FILE,
@@ -68,7 +69,7 @@ def http(simulator: KiroSimulator) -> Iterator[httpx.Client]:
 # Frames
 
 
-@pytest.mark.parametrize("recorded", WHOLE, ids=str)
+@each("recorded", WHOLE)
 def test_frames_are_byte_for_byte_those_of_recorded_answers(recorded: Recorded) -> None:
     made = b""
     for frame in recorded.facts["frames"]:

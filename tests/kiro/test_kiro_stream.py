@@ -24,7 +24,7 @@ from gateway_core.parts import Collector
 from gateway_kiro.eventstream import encode_message
 from gateway_kiro.state import CallState, SearchPlan
 from gateway_kiro.stream import KiroDecoder
-from support.about import about
+from support.about import about, each
 from support.kiro_asking import Recorded, decoded, recorded_streams, state
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def nothing_in_it(stream: Recorded) -> bool:
     return silent and "thinking_redacted" not in expected and expected["error"] is None
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=str)
+@each("stream", STREAMS)
 def test_a_recorded_stream_means_what_is_documented(stream: Recorded) -> None:
     expected = stream.expected
     outcomes = [decoded(reads, state(tags=True, size=4000)) for reads in stream.splits()]
@@ -384,7 +384,7 @@ def test_tags_are_text_unless_they_were_asked_for() -> None:
     assert said(decoded([data])) == "<thinking>I should say hi back</thinking>\n\nHi there!"
 
 
-@pytest.mark.parametrize("payload", [b"", b"no JSON", b"[]", b'{"a":1}'])
+@each("payload", [b"", b"no JSON", b"[]", b'{"a":1}'])
 def test_events_of_an_unknown_kind_are_passed_over(payload: bytes) -> None:
     strange = encode_message({":message-type": "event", ":event-type": "newEvent"}, payload)
     assert decoded([strange, text("Hi"), strange]) == decoded([text("Hi")])

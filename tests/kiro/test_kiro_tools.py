@@ -11,6 +11,7 @@ from gateway_core.request import CustomTool, Tool
 from gateway_kiro.names import ToolNames, call_id, tool_name
 from gateway_kiro.schemas import plain_schema, strict_schema
 from gateway_kiro.tools import ToolSet, read_tools, with_strict_schemas
+from support.about import each
 
 OPEN: JsonObject = {"type": "object", "properties": {}}
 
@@ -24,8 +25,8 @@ def specification(tool: Tool) -> JsonObject:
     return found
 
 
-@pytest.mark.parametrize(
-    ("name", "wire"),
+@each(
+    "name, wire",
     [
         ("read_file", "read_file"),
         ("mcp__a-b__c", "mcp__a-b__c"),
@@ -91,8 +92,8 @@ def test_a_search_of_the_clients_own_stays_its_own() -> None:
     assert len(tools.specifications) == 1
 
 
-@pytest.mark.parametrize(
-    ("schema", "sent"),
+@each(
+    "schema, sent",
     [
         ({}, {"type": "object", "properties": {}}),
         ({"type": "string"}, {"type": "object", "properties": {}}),

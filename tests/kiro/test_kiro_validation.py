@@ -10,6 +10,7 @@ from simulators.kiro.catalogue import MODELS
 from simulators.kiro.fixtures import document
 from simulators.kiro.server import KiroSimulator
 from simulators.kiro.validation import body_problems
+from support.about import each
 from support.kiro_requests import READ_FILE, assistant, body, result, send, use, user
 from support.pictures import PDF_BASE64, PNG_BASE64
 
@@ -80,7 +81,7 @@ FINE: dict[str, JsonObject] = {
 }
 
 
-@pytest.mark.parametrize("name", FINE)
+@each("name", FINE)
 def test_what_is_taken(name: str) -> None:
     assert problems(FINE[name]) == []
 
@@ -196,7 +197,7 @@ REFUSED: dict[str, tuple[JsonObject, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@each("name", REFUSED)
 def test_what_is_refused(name: str) -> None:
     sent, words = REFUSED[name]
     assert any(words in problem for problem in problems(sent)), problems(sent)

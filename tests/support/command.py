@@ -21,9 +21,15 @@ from click.testing import CliRunner
 
 from gateway_core.cli import cli
 
-__all__ = ["GatewayCommand", "Serving"]
+__all__ = ["WITHOUT_OTHER_PLUGINS", "GatewayCommand", "Serving"]
 
 _TESTS = Path(__file__).parents[1]
+WITHOUT_OTHER_PLUGINS = [
+    word
+    for name in ("asyncio", "cacheprovider", "hypothesispytest", "inline_snapshot", "pytest_cov")
+    for word in ("-p", f"no:{name}")
+]
+"""For a pytest in a process of its own: these take longer to import than what it is to do."""
 _GATEWAY = [sys.executable, "-m", "gateway_core.cli"]
 
 

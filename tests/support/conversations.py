@@ -57,10 +57,13 @@ class Turn:
 
 
 class Talk(Protocol):
-    """One conversation. `more` are parameters of every request, `model` whom to ask."""
+    """One conversation. `more` are parameters of each request, which `model` is to answer, as a
+    `stream` or not.
+    """
 
     more: dict[str, Any]
     model: str
+    stream: bool
 
     def say(self, text: str) -> Turn:
         """The answer to a text."""

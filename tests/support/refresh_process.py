@@ -7,6 +7,7 @@ dead without any clean-up.
 
 import asyncio
 import os
+import ssl
 import sys
 from pathlib import Path
 
@@ -30,7 +31,8 @@ class TalkingStore(FileStore):
 
 async def main(home: Path, token_url: str) -> str:
     """The access token that this process would use."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # to read the system's certificates takes a while
+    async with httpx.AsyncClient(trust_env=False, verify=tls) as http:
 
         async def refresh(credential: Credential) -> Credential:
             assert credential.refresh_token is not None

@@ -16,6 +16,7 @@ from gateway_core.testing.installation import entry_point_of, is_bounded
 from gateway_core.testing.subject import Subject
 from gateway_core.testing.suite import CASES, run_case
 from gateway_demo.plugin import DemoProvider
+from support.about import each
 from support.harp import Harp, harp_subject
 
 BY_ID = {case.id: case for case in AREA.cases}
@@ -253,8 +254,8 @@ def test_an_installed_plugin_is_found_by_its_class() -> None:
     assert (entry.name, entry.dist and entry.dist.name) == ("demo", "gateway-demo")
 
 
-@pytest.mark.parametrize(
-    ("requirement", "bounded"),
+@each(
+    "requirement, bounded",
     [
         ("gateway-core>=0.1,<0.2", True),
         ("gateway-core==0.1.0", True),

@@ -11,7 +11,7 @@ from gateway_core.testing.conversations import CONVERSATIONS, SESSIONS, features
 from gateway_core.testing.conversations.fresh import Fresh
 from gateway_core.testing.conversations.sessions import TURNS
 from gateway_core.testing.marks import mark
-from support.about import about
+from support.about import about, each
 
 EVERYTHING = Capabilities(
     input=frozenset({"text", "image", "document", "audio", "video"}),
@@ -50,8 +50,8 @@ def test_a_name_is_given_once() -> None:
         fresh.add("one", lambda: 2)
 
 
-@pytest.mark.parametrize(
-    ("name", "needed"),
+@each(
+    "name, needed",
     [
         ("text", set()),
         ("image-inline", {"image"}),
@@ -85,8 +85,8 @@ def test_a_provider_of_everything_is_obliged_to_all_but_a_few() -> None:
     assert free == MAY_BE_REFUSED
 
 
-@pytest.mark.parametrize(
-    ("capabilities", "name"),
+@each(
+    "capabilities, name",
     [
         (Capabilities(input=frozenset({"text"})), "image-inline"),
         (Capabilities(input=frozenset({"text"})), "result-with-image"),
@@ -139,8 +139,8 @@ def test_every_place_that_must_arrive_gets_a_word_of_its_own() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "marked"),
+@each(
+    "arguments, marked",
     [
         ("{}", '{"mark":"zq0000"}'),
         ('{"a": 1}', '{"mark":"zq0000","a": 1}'),

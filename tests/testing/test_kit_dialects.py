@@ -14,6 +14,7 @@ from gateway_core.events import Close, Delta, End, Event, Fail, Open, Whole
 from gateway_core.parts import collect
 from gateway_core.testing.case import Violation
 from gateway_core.testing.heard import HEARERS, Heard, said_by
+from support.about import each
 
 DIALECTS = ["anthropic", "chat", "responses"]
 ANSWER: list[Event] = [
@@ -59,8 +60,8 @@ def test_an_answer_is_heard_and_its_body_says_the_same(dialect: str) -> None:
     assert heard == body(dialect, fresh())
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("arguments", ['{"at":', "[1]", "5"])
+@each("dialect", DIALECTS)
+@each("arguments", ['{"at":', "[1]", "5"])
 def test_arguments_that_are_no_object_are_the_same_in_stream_and_body(
     dialect: str, arguments: str
 ) -> None:
@@ -88,9 +89,9 @@ def test_pictures_and_searches_are_well_formed(dialect: str) -> None:
     assert not HEARERS[dialect](written(dialect, events)).failed
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize(
-    ("name", "told"),
+@each("dialect", DIALECTS)
+@each(
+    "name, told",
     [
         ("half", "every event ends in a blank line"),
         ("nothing at the end", "end"),
@@ -115,8 +116,8 @@ def test_a_broken_stream_is_refused(dialect: str, name: str, told: str) -> None:
         HEARERS[dialect](broken)
 
 
-@pytest.mark.parametrize(
-    ("dialect", "before", "after", "told"),
+@each(
+    "dialect, before, after, told",
     [
         ("anthropic", b'_block_stop","index":1', b'_block_stop","index":2', "a stop has its block"),
         ("anthropic", b'_delta","index":1', b'_delta","index":0', "a delta has its block"),

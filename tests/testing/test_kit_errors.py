@@ -13,6 +13,7 @@ from gateway_core.testing.case import Case
 from gateway_core.testing.cases.errors import AREA
 from gateway_core.testing.transcripts import Expectation, Transcript
 from gateway_demo.plugin import DemoProvider
+from support.about import each
 from support.kit import judged
 from support.mutants.base import demo_subject
 from support.mutants.keyed import KeyedDemo, keyed_subject
@@ -42,7 +43,7 @@ class SaysNothing(DemoProvider):
         return None
 
 
-@pytest.mark.parametrize("case", AREA.cases, ids=str)
+@each("case", AREA.cases)
 def test_a_provider_with_a_login_passes(case: Case) -> None:
     result = judged(case.id, keyed_subject(KeyedDemo))
     assert result.outcome == "passed", result.detail

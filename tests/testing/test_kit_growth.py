@@ -10,6 +10,7 @@ from gateway_core import ContextOverflow, Request, Unsupported
 from gateway_core.content import Part
 from gateway_core.provider import UpstreamCall
 from gateway_core.testing.transcripts import Transcript
+from support.about import each
 from support.kit import judged
 from support.mutants.base import demo_subject
 from support.mutants.changes import asked_with, changed_parts, sending
@@ -25,8 +26,8 @@ def test_the_demo_provider_is_linear(case: str) -> None:
     assert judged(case, demo_subject()).outcome == "passed"
 
 
-@pytest.mark.parametrize(
-    ("case", "transcripts", "reason"),
+@each(
+    "case, transcripts, reason",
     [
         ("G02", (), "that can be repeated"),
         ("G02", (BINARY,), "that can be repeated"),

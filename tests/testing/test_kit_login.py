@@ -22,6 +22,7 @@ from gateway_core.testing.case import Case
 from gateway_core.testing.cases.login import AREA
 from gateway_core.testing.subject import Subject
 from gateway_core.testing.suite import CASES, run_case
+from support.about import each
 from support.harp import CLIENT, TOKENS, Harp, HarpVendor, KeyHarp, harp_subject, key_harp_subject
 
 BY_ID = {case.id: case for case in AREA.cases}
@@ -249,7 +250,7 @@ def test_an_honest_login_passes(case: Case) -> None:
     assert (result.outcome, result.detail) == ("passed", "")
 
 
-@pytest.mark.parametrize("case", AREA.cases, ids=str)
+@each("case", AREA.cases)
 def test_an_honest_key_passes_or_is_told_why_a_rule_does_not_apply(case: Case) -> None:
     result = run_case(case, key_harp_subject())
     assert result.outcome != "failed", result.explanation

@@ -13,6 +13,7 @@ from gateway_core.testing.case import Case
 from gateway_core.testing.cases.models import AREA
 from gateway_core.testing.subject import Subject
 from gateway_core.testing.suite import CASES, run_case
+from support.about import each
 from support.harp import Harp, HarpVendor, harp_subject, key_harp_subject
 
 BY_ID = {case.id: case for case in AREA.cases}
@@ -127,8 +128,8 @@ FAULTS: list[tuple[str, str, Subject, str]] = [
 ]
 
 
-@pytest.mark.parametrize("case", AREA.cases, ids=str)
-@pytest.mark.parametrize("subject", [harp_subject(), key_harp_subject()], ids=["oauth", "key"])
+@each("case", AREA.cases)
+@each("subject", [harp_subject(), key_harp_subject()])
 def test_honest_models_pass(case: Case, subject: Subject) -> None:
     result = run_case(case, subject)
     assert (result.outcome, result.detail) == ("passed", "")

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from gateway_core.testing.network import NetworkBlocked
+from support.command import WITHOUT_OTHER_PLUGINS
 
 pytest_plugins = ["pytester"]
 
@@ -77,7 +78,7 @@ def test_a_whole_suite_is_blocked_where_its_settings_say_so(
         """
     )
     # In a process of its own: this one is blocked already.
-    run = pytester.runpytest_subprocess("-p", "no:asyncio", "-p", "no:cacheprovider")
+    run = pytester.runpytest_subprocess(*WITHOUT_OTHER_PLUGINS)
     run.assert_outcomes(passed=1)
 
 

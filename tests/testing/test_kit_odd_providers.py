@@ -4,6 +4,7 @@ import pytest
 
 from gateway_core.testing.case import Case
 from gateway_core.testing.suite import CASES, run_case
+from support.about import each
 from support.odd import BasicOdd, KeyOdd, Odd, odd_subject
 
 JUDGED = [case for case in CASES if case.id in ("B04", "P02", "T13")]
@@ -16,7 +17,7 @@ def test_an_honest_odd_provider_breaks_no_rule(make: type[Odd], area: str) -> No
     assert [(r.case.id, r.detail) for r in results if r.outcome == "failed"] == []
 
 
-@pytest.mark.parametrize("make", [KeyOdd, BasicOdd])
-@pytest.mark.parametrize("case", JUDGED, ids=str)
+@each("make", [KeyOdd, BasicOdd])
+@each("case", JUDGED)
 def test_what_it_does_in_its_own_way_is_judged_all_the_same(make: type[Odd], case: Case) -> None:
     assert run_case(case, odd_subject(make)).outcome == "passed"

@@ -10,6 +10,7 @@ import pytest
 from gateway_core import ProviderInfo, hookimpl
 from gateway_core.testing.credentials import fake_credential, secrets_of
 from gateway_demo.plugin import DemoProvider
+from support.about import each
 from support.kit import judged
 from support.mutants.base import Mutant, demo_subject
 from support.mutants.keyed import KeyedDemo, KeyedSettings, keyed_subject
@@ -32,7 +33,7 @@ def test_a_provider_that_keeps_its_secrets_passes(case: str) -> None:
     assert judged(case, keyed_subject(KeyedDemo)).outcome == "passed"
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", CASES)
 def test_without_a_secret_there_is_nothing_to_keep(case: str) -> None:
     assert judged(case, demo_subject()).outcome == "skipped"
 

@@ -13,6 +13,7 @@ from gateway_core.testing.case import Case
 from gateway_core.testing.cases.refresh import AREA
 from gateway_core.testing.subject import Subject
 from gateway_core.testing.suite import CASES, run_case
+from support.about import each
 from support.harp import CLIENT, TOKENS, Harp, HarpVendor, harp_subject, key_harp_subject
 
 BY_ID = {case.id: case for case in AREA.cases}
@@ -170,7 +171,7 @@ def test_an_honest_refresh_passes(case: Case) -> None:
     assert (result.outcome, result.detail) == ("passed", "")
 
 
-@pytest.mark.parametrize("case", AREA.cases, ids=str)
+@each("case", AREA.cases)
 def test_keys_have_nothing_to_refresh(case: Case) -> None:
     result = run_case(case, key_harp_subject())
     assert result.outcome == "skipped"

@@ -7,6 +7,7 @@ from gateway_core.content import Part
 from gateway_core.testing.subject import Subject
 from gateway_core.testing.transcripts import Transcript
 from gateway_demo.plugin import DemoProvider
+from support.about import each
 from support.kit import judged
 from support.mutants.base import demo_subject
 from support.mutants.changes import asked_with, changed_parts
@@ -23,7 +24,7 @@ def with_answer(data: bytes) -> Subject:
     return Subject(make=DemoProvider, transcripts=[Transcript("answer", data, "jsonl")])
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", CASES)
 def test_a_provider_that_binds_its_seals_to_accounts_passes(case: str) -> None:
     assert judged(case, keyed_subject(KeyedDemo)).outcome == "passed"
 

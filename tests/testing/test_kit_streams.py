@@ -28,11 +28,13 @@ from gateway_core.testing.decoding import Decoding, sampled
 from gateway_core.testing.framing import frames, payload_places, payloads, rewritten
 from gateway_core.testing.subject import Subject
 from gateway_core.testing.transcripts import Expectation, Transcript
+from support.about import each
 from support.kit import judged
 from support.kit_providers import FrameDecoder, chat_subject, framed_subject
 from support.mutants.base import demo_subject
 
-CASES = [case.id for area in (streams, dialects, usage) for case in area.AREA.cases]
+ALL = [case for area in (streams, dialects, usage) for case in area.AREA.cases]
+CASES = [case.id for case in ALL]
 HELLO: list[Event] = [
     Begin("r1", "m"),
     Open(0, Text("")),
@@ -65,7 +67,7 @@ def test_an_upstream_that_speaks_chat_passes(case: str) -> None:
     assert result.outcome == "passed", result.detail
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", CASES)
 def test_an_upstream_with_a_framing_of_its_own_passes(case: str) -> None:
     result = judged(case, framed_subject())
     if case == "S16":
@@ -101,7 +103,7 @@ def test_an_upstream_without_an_end_marker_fails_inside_of_events_only(
     assert judged("S05", subject).outcome == outcome
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", [case.id for case in ALL if not case.static])
 def test_without_transcripts_a_case_says_what_to_give(case: str) -> None:
     result = judged(case, replace(demo_subject(), transcripts=()))
     assert (result.outcome, "set `transcripts`" in result.detail) == ("skipped", True)
@@ -119,8 +121,8 @@ def test_every_feature_that_no_transcript_shows_is_named_with_what_to_add() -> N
     ]
 
 
-@pytest.mark.parametrize(
-    ("expect", "seen"),
+@each(
+    "expect, seen",
     [
         (Expectation(end="length"), "End('tool_use') instead of End('length')"),
         (Expectation(error="overloaded"), "instead of a Fail of kind overloaded"),
@@ -151,8 +153,8 @@ def test_answers_that_say_the_same(other: list[Event]) -> None:
     assert difference(answer_of(other), answer_of(HELLO)) is None
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
+@each(
+    "change, told",
     [
         (lambda: [*HELLO[:3], *HELLO[4:]], "part 1 (Text) goes on with '' instead of 'lo' after 3"),
         (lambda: [HELLO[0], *HELLO[5:]], "it has 0 parts instead of 1"),

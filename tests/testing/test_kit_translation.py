@@ -24,6 +24,7 @@ from gateway_core.content import Part
 from gateway_core.events import Open
 from gateway_core.json import dumps, loads_object
 from gateway_demo.plugin import DemoProvider, DemoSettings
+from support.about import each
 from support.kit import judged
 from support.mutants.base import demo_subject
 from support.mutants.changes import (
@@ -152,8 +153,8 @@ def test_narrow_capabilities_are_no_fault() -> None:
     assert "failed" not in outcomes.values()
 
 
-@pytest.mark.parametrize(
-    ("url", "hosts", "outcome"),
+@each(
+    "url, hosts, outcome",
     [
         ("http://127.0.0.1:8080/v1", (), "passed"),
         ("http://[::1]:8080/v1", (), "passed"),
@@ -174,7 +175,7 @@ def test_where_calls_may_go(url: str, hosts: tuple[str, ...], outcome: str) -> N
     assert judged("T11", demo_subject(plugin)).outcome == outcome
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", CASES)
 def test_nothing_is_judged_without_the_login_that_a_plugin_needs(case: str) -> None:
     subject = keyed_subject(KeyedDemo)
     subject.credential = None

@@ -15,6 +15,7 @@ from gateway_core.credentials.oauth import (
     refresh_token,
 )
 from gateway_core.testing import KeyVendor, NotApplicable, OAuthVendor, Violation
+from support.about import each
 
 PAIR = pkce_pair()
 REDIRECT = "http://127.0.0.1:9/callback"
@@ -106,8 +107,8 @@ async def test_what_does_not_fit_the_authorization_is_refused(changes: dict[str,
         await exchange(vendor, await code_of(vendor), **changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("changes", "seen"),
+@each(
+    "changes, seen",
     [
         ({"client_id": "other"}, "names the client 'other'"),
         ({"state": ""}, "has no state"),

@@ -109,6 +109,11 @@ class CodexSimulator:
         """From now on the model answers by this script; see `simulators.codex.script`."""
         self.backend.play(script)
 
+    def forget_requests(self) -> None:
+        """Begin anew for the next test: no request was made."""
+        self.backend.requests.clear()
+        self.backend.attempts.clear()
+
     def release(self) -> None:
         """Let answers that stall come to their end."""
         while self._stalled:

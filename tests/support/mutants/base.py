@@ -1,14 +1,15 @@
 """What a row of the mutation table is, and the demo provider as the kit is handed it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from gateway_core.testing.subject import Subject
-from gateway_core.testing.transcripts import load_transcripts
+from gateway_core.testing.transcripts import Transcript, load_transcripts
 from gateway_demo.plugin import DemoProvider
 
-__all__ = ["TRANSCRIPTS", "Make", "Mutant", "demo_subject"]
+__all__ = ["TRANSCRIPTS", "Make", "Mutant", "demo_subject", "demo_transcripts"]
 
 TRANSCRIPTS = Path(__file__).parents[2] / "demo" / "transcripts"
 
@@ -17,7 +18,13 @@ Make = Callable[[], object]
 
 def demo_subject(make: Make = DemoProvider) -> Subject:
     """The demo provider, or a variation of it, with everything that its author gives the kit."""
-    return Subject(make=make, transcripts=load_transcripts(TRANSCRIPTS))
+    return Subject(make=make, transcripts=demo_transcripts())
+
+
+@cache
+def demo_transcripts() -> Sequence[Transcript]:
+    """Read once for all mutants."""
+    return load_transcripts(TRANSCRIPTS)
 
 
 @dataclass(slots=True, frozen=True)

@@ -23,10 +23,9 @@ from gateway_core.events import Close, Whole
 from gateway_core.seals import replayable
 from gateway_core.testing.credentials import fake_credential
 from gateway_core.testing.subject import Subject
-from gateway_core.testing.transcripts import load_transcripts
 from gateway_demo.plugin import DemoProvider, DemoSettings
 from gateway_demo.stream import read_error
-from support.mutants.base import TRANSCRIPTS, Make
+from support.mutants.base import Make, demo_transcripts
 from support.mutants.changes import ChangedEvents, changed_parts
 
 __all__ = ["KeyedDemo", "KeyedSettings", "keyed_subject"]
@@ -100,5 +99,5 @@ def keyed_subject(make: Make = KeyedDemo) -> Subject:
         make=make,
         credential=fake_credential("demo"),
         settings={"proxy_key": "canary-proxy-key"},
-        transcripts=load_transcripts(TRANSCRIPTS),
+        transcripts=demo_transcripts(),
     )

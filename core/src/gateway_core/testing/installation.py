@@ -1,12 +1,14 @@
 """The distribution that a plugin was installed with, found by what its entry point names."""
 
 import re
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+import sys
+from collections.abc import Callable, Set
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points, packages_distributions
 
 from gateway_core.hookspecs import PROJECT
 
-__all__ = ["entry_point_of", "is_bounded"]
+__all__ = ["entry_point_of", "installed_packages", "is_bounded"]
 
 _CORE = re.compile(r"gateway[-_.]core(?![\w.-])(?:\s*\[[^\]]*\])?(?P<bounds>[^;]*)", re.IGNORECASE)
 _UPPER = re.compile(r"<|==|~=")
@@ -29,6 +31,16 @@ def _leads_to(entry: EntryPoint, make: Callable[[], object]) -> bool:
     except Exception:  # what is wrong with it is another rule's business
         return False
     return loaded is make or type(loaded) is make
+
+
+def installed_packages() -> Set[str]:
+    """The names of top-level packages that came with a distribution."""
+    return _packages_on(tuple(sys.path))
+
+
+@cache  # to look through all distributions takes a tenth of a second
+def _packages_on(path: tuple[str, ...]) -> Set[str]:
+    return packages_distributions().keys()
 
 
 def is_bounded(requirements: list[str]) -> bool | None:

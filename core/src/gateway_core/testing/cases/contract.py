@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from gateway_core.hookspecs import PROJECT, GatewaySpec
 from gateway_core.provider import LoginKind
 from gateway_core.testing.case import Area, NotApplicable, Violation
-from gateway_core.testing.installation import entry_point_of, is_bounded
+from gateway_core.testing.installation import entry_point_of, installed_packages, is_bounded
 from gateway_core.testing.quiet import importing, threads_started
 from gateway_core.testing.subject import Subject
 from gateway_core.testing.words import problems_of
@@ -280,10 +280,8 @@ def _hooks(plugin: object) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 def _unless_installed(make: Callable[[], object]) -> None:
     """Raises `NotApplicable` for a plugin that comes from no installed distribution."""
-    from importlib.metadata import packages_distributions
-
     top = getattr(make, "__module__", "").partition(".")[0]
-    if top not in packages_distributions():
+    if top not in installed_packages():
         raise NotApplicable("the plugin is not installed: `pip install -e .`")
 
 
