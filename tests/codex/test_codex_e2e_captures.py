@@ -16,17 +16,16 @@ from support.recordings import Recording, recordings
 from support.server import Gateway
 
 MODELS = ("gpt-5.5", "gpt-5.6-luna", "gpt-5.6-sol", "gpt-5.3-codex-spark")
+BLIND = "gpt-5.3-codex-spark"
+WITH_IMAGES = (
+    "anthropic-python-2.11-messages-tools",
+    "claude-2.1.329-mcp-image-result",
+    "openai-python-3.52-chat-tools",
+    "openai-python-3.52-responses-tools",
+)
+"""In tool results or earlier turns."""
 IMPOSSIBLE = {
-    ("claude-2.1.197-websearch-inner", "gpt-5.6-luna"): "cannot run the tool 'web_search'",
-    **{
-        (name, "gpt-5.3-codex-spark"): "does not take image input"
-        for name in (
-            "anthropic-python-2.11-messages-tools",
-            "claude-2.1.329-mcp-image-result",
-            "openai-python-3.52-chat-tools",
-            "openai-python-3.52-responses-tools",
-        )
-    },
+    ("claude-2.1.197-websearch-inner", "gpt-5.6-luna"): "cannot run the tool 'web_search'"
 }
 """What a model cannot do at all. The gateway itself says so, and asks nobody."""
 
@@ -79,6 +78,8 @@ def check_recorded(
     else:
         assert response.status_code == 200, response.text
         assert simulator.requests[-1].body["model"] == model
+        unseen = recording.name in WITH_IMAGES and model == BLIND
+        assert ("omitted_image" in response.headers.get("x-gateway-notice", "")) is unseen
 
 
 def send(

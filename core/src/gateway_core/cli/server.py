@@ -30,6 +30,8 @@ Probe: TypeAlias = Literal["ours", "wrong key", "other", "nothing"]
 
 _BACKLOG = 2048
 _GRACE_SECONDS = 2
+_LAST_WORDS_SECONDS = 0.5
+_LOOKS = 20
 _KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that they close first
 _PROBE_SECONDS = 1.0
 _LARGEST_MESSAGE = 64 * 1024 * 1024
@@ -114,11 +116,17 @@ class Server(uvicorn.Server):
             await self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop, and cut what is left then: to a client that does not read, a connection would never
-        be closed, and the event loop not either.
+        """Stop; requests that were cut have a moment to say so. Then cut what is left: to a client
+        that does not read, a connection would never be closed, and the event loop not either.
         """
         await super().shutdown(sockets)
-        for connection in self.server_state.connections:
+        if tasks := list(self.server_state.tasks):
+            await asyncio.wait(tasks, timeout=_LAST_WORDS_SECONDS)
+        for _ in range(_LOOKS):
+            if not self.server_state.connections:
+                return
+            await asyncio.sleep(_LAST_WORDS_SECONDS / _LOOKS)
+        for connection in list(self.server_state.connections):
             connection.transport.abort()
 
     @contextmanager
