@@ -196,6 +196,7 @@ def test_a_stall_ends_when_it_is_released(simulator: CodexSimulator, http: httpx
     with http.stream("POST", "/responses", json=request()) as response:
         chunks = response.iter_bytes()
         assert b"response.created" in next(chunks)
+        assert simulator.stalls.wait(10)
         simulator.release()
         assert b"response.completed" not in b"".join(chunks)
 

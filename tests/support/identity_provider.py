@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import parse_qsl, urlencode
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
+
+from support.app_server import ThreadServer
 
 __all__ = ["Fault", "IdentityProvider", "Tokens"]
 
@@ -72,11 +73,7 @@ class IdentityProvider:
                 Route("/.well-known/openid-configuration", self._discovery),
             ]
         )
-        config = uvicorn.Config(app, lifespan="off", log_level="error", ws="none", http="h11")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
-        )
+        self._server = ThreadServer(app, self._socket, "h11")
 
     def reset(self) -> None:
         """Forget everything, as a new provider; starting one takes longer than most tests."""
@@ -102,7 +99,7 @@ class IdentityProvider:
         self._spent: dict[str, int] = {}
 
     def __enter__(self) -> "IdentityProvider":
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
@@ -112,9 +109,7 @@ class IdentityProvider:
         traceback: TracebackType | None,
     ) -> None:
         self._gate.set()
-        self._server.should_exit = True
-        self._thread.join(_GATE_TIMEOUT)
-        self._socket.close()
+        self._server.stop()
 
     @property
     def token_url(self) -> str:

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Final
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -26,11 +25,11 @@ from simulators.codex.catalogue import describe
 from simulators.codex.events import Act, Answering, perform
 from simulators.codex.faults import HttpAnswer
 from simulators.codex.state import Account, BackendState, Tokens
+from support.app_server import ThreadServer
 from support.pictures import PNG_BASE64
 
 __all__ = ["CodexSimulator"]
 
-_PATIENCE_SECONDS: Final = 15.0
 _CODEX: Final = "/backend-api/codex"
 
 
@@ -40,7 +39,7 @@ class CodexSimulator:
     url: its root, for the login host; `base_url`: of the models. state: accounts and tokens.
     login: what goes wrong when somebody logs in. backend: script and requests. account, tokens: the
     account that is there from the start, and its login. served: the paths asked for. hung_up: set
-    when a client leaves an answer that stalls.
+    when a client leaves an answer that stalls. stalls: set when an answer has begun to.
     """
 
     def __init__(self, *, account: Account | None = None) -> None:
@@ -53,25 +52,17 @@ class CodexSimulator:
         self.tokens: Tokens = self.state.log_in(self.account.id)
         self.served: list[str] = []
         self.hung_up = threading.Event()
+        self.stalls = threading.Event()
         self._transports: dict[object, asyncio.Transport] = {}
         self._stalled: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(
-            Starlette(routes=self._routes()),
-            lifespan="off",
-            log_level="critical",
-            ws="none",
-            http=_protocol(self._transports),
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        self._server = ThreadServer(
+            Starlette(routes=self._routes()), self._socket, _protocol(self._transports)
         )
 
     def __enter__(self) -> "CodexSimulator":
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
@@ -81,9 +72,7 @@ class CodexSimulator:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
-        self._server.should_exit = True
-        self._thread.join(_PATIENCE_SECONDS)
-        self._socket.close()
+        self._server.stop()
 
     @property
     def base_url(self) -> str:
@@ -237,6 +226,7 @@ class CodexSimulator:
         """Wait until the test releases it, or the client leaves and this task is cancelled."""
         event = asyncio.Event()
         self._stalled.append((asyncio.get_running_loop(), event))
+        self.stalls.set()
         try:
             await event.wait()
         except asyncio.CancelledError:

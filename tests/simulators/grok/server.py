@@ -6,12 +6,10 @@ address, from a thread of its own, with one account that is logged in.
 
 import asyncio
 import socket
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Final
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -27,10 +25,10 @@ from simulators.grok.events import Act, Answering, perform
 from simulators.grok.faults import HttpAnswer, failure_message, refusal
 from simulators.grok.problem import Problem, Rail
 from simulators.grok.state import Account, GrokState, Stored, Tokens
+from support.app_server import ThreadServer
 
 __all__ = ["GrokSimulator"]
 
-_PATIENCE_SECONDS: Final = 15.0
 _ROOTS: Final[dict[Rail, str]] = {"api": "/api/v1", "proxy": "/proxy/v1"}
 
 _Answer = Callable[[Recorded, Account], JsonObject]
@@ -56,21 +54,12 @@ class GrokSimulator:
         self.tokens: Tokens = self.state.log_in(self.account.id)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(
-            Starlette(routes=self._routes()),
-            lifespan="off",
-            log_level="critical",
-            ws="none",
-            http=self.connections.protocol(),
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        self._server = ThreadServer(
+            Starlette(routes=self._routes()), self._socket, self.connections.protocol()
         )
 
     def __enter__(self) -> "GrokSimulator":
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
@@ -80,9 +69,7 @@ class GrokSimulator:
         traceback: TracebackType | None,
     ) -> None:
         self.connections.release()
-        self._server.should_exit = True
-        self._thread.join(_PATIENCE_SECONDS)
-        self._socket.close()
+        self._server.stop()
 
     @property
     def api_url(self) -> str:

@@ -6,14 +6,12 @@ else it serves (`routes`).
 
 import itertools
 import socket
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -24,10 +22,10 @@ from simulators.codex.script import Section, find_prompt, for_attempt, steps_for
 from simulators.grok.connections import Connections
 from simulators.kimi.chunks import Answering, perform
 from simulators.kimi.script import parse_script
+from support.app_server import ThreadServer
 
 __all__ = ["ChatUpstream", "Recorded", "Refused", "json_response"]
 
-_PATIENCE_SECONDS: Final = 15.0
 _PAGE: Final = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
 
 
@@ -79,21 +77,12 @@ class ChatUpstream:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         chat = Route(chat_path, self._chat, methods=["POST"])
-        config = uvicorn.Config(
-            Starlette(routes=[chat, *self.routes()]),
-            lifespan="off",
-            log_level="critical",
-            ws="none",
-            http=self.connections.protocol(),
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        self._server = ThreadServer(
+            Starlette(routes=[chat, *self.routes()]), self._socket, self.connections.protocol()
         )
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
@@ -103,9 +92,7 @@ class ChatUpstream:
         traceback: TracebackType | None,
     ) -> None:
         self.connections.release()
-        self._server.should_exit = True
-        self._thread.join(_PATIENCE_SECONDS)
-        self._socket.close()
+        self._server.stop()
 
     @property
     def violations(self) -> list[str]:

@@ -7,12 +7,10 @@ account that is logged in.
 
 import asyncio
 import socket
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -29,10 +27,10 @@ from simulators.kiro.fixtures import document
 from simulators.kiro.problem import Problem
 from simulators.kiro.state import Account, KiroState, Tokens
 from simulators.kiro.transport import PROFILE_HEADER, REGIONS, Host
+from support.app_server import ThreadServer
 
 __all__ = ["GENERATE", "KiroSimulator"]
 
-_PATIENCE_SECONDS: Final = 15.0
 GENERATE: Final = "GenerateAssistantResponse"
 """The operation that gives answers."""
 
@@ -82,21 +80,12 @@ class KiroSimulator:
         self.tokens: Tokens = self.state.log_in(self.account.id)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(
-            Starlette(routes=self._routes()),
-            lifespan="off",
-            log_level="critical",
-            ws="none",
-            http=self.connections.protocol(),
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        self._server = ThreadServer(
+            Starlette(routes=self._routes()), self._socket, self.connections.protocol()
         )
 
     def __enter__(self) -> "KiroSimulator":
-        self._thread.start()
+        self._server.start()
         return self
 
     def __exit__(
@@ -106,9 +95,7 @@ class KiroSimulator:
         traceback: TracebackType | None,
     ) -> None:
         self.connections.release()
-        self._server.should_exit = True
-        self._thread.join(_PATIENCE_SECONDS)
-        self._socket.close()
+        self._server.stop()
 
     @property
     def urls(self) -> dict[str, str]:

@@ -100,7 +100,7 @@ async def _server(
                 await ready.wait()
                 yield Address("127.0.0.1", listener.getsockname()[1]).url, private_key
             finally:
-                server.should_exit = server.force_exit = True
+                server.stop(at_once=True)
                 await serving
 
 

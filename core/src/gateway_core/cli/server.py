@@ -12,8 +12,9 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import uvicorn
@@ -31,7 +32,8 @@ Probe: TypeAlias = Literal["ours", "wrong key", "other", "nothing"]
 _BACKLOG = 2048
 _GRACE_SECONDS = 2
 _LAST_WORDS_SECONDS = 0.5
-_LOOKS = 20
+_LOOK_SECONDS = 0.01
+_TICKS_A_SECOND = 10  # as uvicorn counts them
 _KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that they close first
 _PROBE_SECONDS = 1.0
 _LARGEST_MESSAGE = 64 * 1024 * 1024
@@ -74,8 +76,7 @@ class Server(uvicorn.Server):
     """uvicorn with our choices: quiet, no server header, and a signal that only ends it.
 
     on_ready: awaited once every socket accepts connections. signals: whether Ctrl-C and SIGTERM
-    stop it; they do so once, and a second Ctrl-C leaves open answers alone. largest_message: of a
-    WebSocket client, in bytes.
+    stop it; a second Ctrl-C cuts open answers. largest_message: of a WebSocket client, in bytes.
     """
 
     def __init__(
@@ -107,27 +108,65 @@ class Server(uvicorn.Server):
         )
         self._on_ready = on_ready
         self._signals = signals
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_wanted = asyncio.Event()
         logging.getLogger("uvicorn.error").addFilter(_is_news)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell `on_ready`."""
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.started and self._on_ready is not None:
             await self._on_ready()
 
+    async def main_loop(self) -> None:
+        """Until told to stop, which wakes it: uvicorn would look ten times a second."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += _TICKS_A_SECOND
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._stop_wanted.wait()
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Have the server stop; `at_once` cuts open answers. Any thread may call it."""
+        self.should_exit = True
+        self.force_exit = self.force_exit or at_once
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop_wanted.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at a signal; a second Ctrl-C cuts open answers."""
+        self.stop(at_once=self.should_exit and sig == signal.SIGINT)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop; requests that were cut have a moment to say so. Then cut what is left: to a client
-        that does not read, a connection would never be closed, and the event loop not either.
+        """Let open answers end for a while, and those that are cut then say so. What is left is
+        aborted: to a client that does not read, a connection would never be closed, and the event
+        loop not either.
         """
-        await super().shutdown(sockets)
-        if tasks := list(self.server_state.tasks):
-            await asyncio.wait(tasks, timeout=_LAST_WORDS_SECONDS)
-        for _ in range(_LOOKS):
-            if not self.server_state.connections:
-                return
-            await asyncio.sleep(_LAST_WORDS_SECONDS / _LOOKS)
-        for connection in list(self.server_state.connections):
+        state = self.server_state
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        await self._idle_within(self.config.timeout_graceful_shutdown or 0)
+        for task in list(state.tasks):
+            task.cancel()
+        await self._idle_within(_LAST_WORDS_SECONDS)
+        for connection in list(state.connections):
             connection.transport.abort()
+
+    async def _idle_within(self, seconds: float) -> None:
+        """Wait until nothing is open any more, for as long as this."""
+        state = self.server_state
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while (state.connections or state.tasks) and not self.force_exit:
+            if loop.time() >= until:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -152,7 +152,7 @@ def running_gateway(
         yield Gateway(url, runtime)
     finally:
         for server in servers:
-            server.should_exit = True
+            server.stop()
         thread.join(_PATIENCE_SECONDS)
         listener.close()
     if failures:
