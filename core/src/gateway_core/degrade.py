@@ -8,7 +8,7 @@ with a notice, because most models then keep to it. Pure; it knows capabilities 
 custom tools become functions is the business of `gateway_core.custom_tools`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from operator import is_
 from typing import TYPE_CHECKING, Final
@@ -93,8 +93,11 @@ class _Policy:
 
     def apply(self, request: Request) -> tuple[Request, list[Notice]]:
         request = self._documents(request)
-        request = self._unseen_media(request)
-        self._check_media(request)
+        media = list(_media_of(request.messages))
+        if any(medium.kind not in self._can.input for medium, _ in media):
+            request = self._without_unseen_media(request)
+            media = list(_media_of(request.messages))
+        self._check_media(request, media)
         request = self._sampling(request)
         request = self._reasoning(request)
         request = self._output(request)
@@ -120,7 +123,7 @@ class _Policy:
         same = all(map(is_, messages, request.messages))
         return request if same else replace(request, messages=messages)
 
-    def _unseen_media(self, request: Request) -> Request:
+    def _without_unseen_media(self, request: Request) -> Request:
         messages, omitted = without_unseen_media(request.messages, self._can.input)
         if not omitted:
             return request
@@ -132,8 +135,8 @@ class _Policy:
             )
         return replace(request, messages=messages)
 
-    def _check_media(self, request: Request) -> None:
-        for media, path in _media_of(request.messages):
+    def _check_media(self, request: Request, found: Iterable[tuple[Media, str]]) -> None:
+        for media, path in found:
             if media.kind not in self._can.input:
                 raise Unsupported(
                     f"{path}: {self._title} does not take {media.kind} input; "

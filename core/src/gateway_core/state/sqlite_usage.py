@@ -2,7 +2,8 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 from typing import Final
 
 from gateway_core.state.sqlite_file import SqliteFile, transaction
@@ -20,6 +21,7 @@ _SUMS = """SELECT {group} AS name, COUNT(*), SUM(error IS NOT NULL), SUM(input),
         SUM(cache_write), SUM(output), SUM(reasoning), AVG(first_event), AVG(duration)
     FROM usage WHERE at >= ? GROUP BY name ORDER BY {order}"""
 _PUT = "INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS: Final = attrgetter(*(field.name for field in fields(UsageRecord)))
 
 
 class SqliteUsage:
@@ -30,7 +32,7 @@ class SqliteUsage:
 
     async def add(self, records: Sequence[UsageRecord]) -> None:
         """See `UsageStore`."""
-        rows = [astuple(record) for record in records]
+        rows = [_COLUMNS(record) for record in records]
 
         def put(connection: sqlite3.Connection) -> None:
             with transaction(connection):

@@ -151,7 +151,8 @@ class StreamReader:
             event = self._loads(payload)
             get = event.get
         except (ValueError, AttributeError):
-            get = self._decode(payload).get  # says what is wrong with it
+            event = self._decode(payload)  # says what is wrong with it
+            get = event.get
         text = get("delta")
         if type(text) is str and text:
             self._delta_seen = True
