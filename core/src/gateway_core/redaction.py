@@ -66,7 +66,7 @@ _PATTERNS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 # A line with none of these words matches no pattern; most lines have none, and the patterns cost
 # a hundred times as much.
 _HINTS: Final = (
-    *("auth", "bearer", "basic", "cookie", "key", "token", "secret", "passw", "verifier", "code"),
+    *("auth", "bearer", "basic", "cookie", "key", "token", "secret", "passw", "verifier"),
     *(
         "account-id",
         "credential",
@@ -80,8 +80,11 @@ _HINTS: Final = (
         "rk-",
         "pk-",
     ),
-    *("crsr_", "gh", "aoa_", "aor_", "ac_", "rt_", "at_"),
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    *("crsr_", "aoa_", "aor_", "ac_", "rt_", "at_"),
 )
+_CODE: Final = re.compile(r"code(?!x)")
+"""A hint as well, but half of our lines name Codex."""
 _SECRET_KEY: Final = re.compile(rf"(?i)(?:[\w-]*[_-])?(?:{_NAMES})")
 
 _SHORTEST_SECRET = 6  # a shorter one would shred ordinary words
@@ -105,7 +108,7 @@ def redact(text: str) -> str:
         if secret in text:
             text = text.replace(secret, REDACTED)
     lower = text.lower()
-    if any(hint in lower for hint in _HINTS):
+    if any(hint in lower for hint in _HINTS) or ("code" in lower and _CODE.search(lower)):
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
     return text
