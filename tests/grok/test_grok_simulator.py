@@ -275,6 +275,7 @@ def test_a_stall_ends_when_it_is_released(simulator: GrokSimulator, api: httpx.C
     with api.stream("POST", "/responses", json=request()) as response:
         chunks = response.iter_bytes()
         assert b"response.created" in next(chunks)
+        assert simulator.connections.stalls.wait(10)
         simulator.connections.release()
         assert b"response.completed" not in b"".join(chunks)
 

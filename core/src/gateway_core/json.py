@@ -20,6 +20,7 @@ __all__ = [
     "dumps_texts",
     "loads",
     "loads_object",
+    "loads_whole",
 ]
 
 
@@ -40,6 +41,11 @@ def loads(data: bytes | str) -> Any:
         return loads(_mended(data))
     text = data if isinstance(data, str) else data.decode()
     return from_json(_ESCAPE.sub(_without_half_pair, text), allow_inf_nan=False)
+
+
+def loads_whole(data: bytes) -> Any:
+    """Decode one JSON document in which a half of a surrogate pair counts as malformed too."""
+    return from_json(data, allow_inf_nan=False)
 
 
 def loads_object(data: bytes | str) -> JsonObject:

@@ -110,6 +110,15 @@ class PartWriter:
         elif text:
             self._write(key, Text("", refusal=refusal), text)
 
+    def texts(self, key: Hashable, texts: Sequence[str]) -> None:
+        """Several pieces of text, of which none is empty: one event for each."""
+        if key == self._key and self._index >= 0:
+            index = self._index
+            self._events += [Delta(index, text) for text in texts]
+            return
+        for text in texts:
+            self.text(key, text)
+
     def reasoning(self, key: Hashable, text: str) -> None:
         """Thinking; opens a part when the key has none."""
         if key == self._key and self._index >= 0:

@@ -13,12 +13,13 @@ __all__ = ["Connections"]
 
 class Connections:
     """Finds the transport behind a request. hung_up: set when a client leaves an answer that
-    stalls.
+    stalls. stalls: set when an answer has begun to.
     """
 
     def __init__(self) -> None:
         self.hung_up = threading.Event()
         self._transports: dict[object, asyncio.Transport] = {}
+        self.stalls = threading.Event()
         self._stalled: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     def protocol(self) -> type[H11Protocol]:
@@ -44,6 +45,7 @@ class Connections:
         """Wait until `release`, or until the client leaves and this task is cancelled."""
         event = asyncio.Event()
         self._stalled.append((asyncio.get_running_loop(), event))
+        self.stalls.set()
         try:
             await event.wait()
         except asyncio.CancelledError:

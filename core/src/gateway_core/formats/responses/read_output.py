@@ -143,6 +143,15 @@ class OutputReader:
         said.pieces.append(text)
         self._writer.text(said.key, text, refusal=refusal)
 
+    def texts(self, place: int, content: int, texts: Sequence[str]) -> None:
+        """Several pieces of a message's text, of which none is empty."""
+        first, *more = texts
+        self.text(place, content, first)
+        said = self._said(place, content)
+        if more and not said.closed:
+            said.pieces += more
+            self._writer.texts(said.key, more)
+
     def annotation(self, place: int, content: int, annotation: Any) -> None:
         """An annotation of a text; it is kept until the text is complete."""
         self._said(place, content).annotations.append(annotation)

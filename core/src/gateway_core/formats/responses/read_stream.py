@@ -14,7 +14,7 @@ from gateway_core.events import Event, StopReason, Usage
 from gateway_core.formats.openai_errors import bare_error, error_from_object
 from gateway_core.formats.responses.read_output import OutputReader, OwnItem
 from gateway_core.formats.responses.schema import FORMAT_NAME
-from gateway_core.json import DocumentStream, JsonObject
+from gateway_core.json import DocumentStream, JsonObject, loads_whole
 from gateway_core.parts import PartWriter
 from gateway_core.sse import SSEReader
 
@@ -64,7 +64,13 @@ class StreamReader:
         if writer.ended:
             return []
         try:
+            texts: list[bytes] = []
             for name, payload in self._sse.feed(data):
+                if name == _TEXT_DELTA:
+                    texts.append(payload)
+                    continue
+                if texts:
+                    texts = self._text_deltas(texts)
                 handler = _HANDLERS.get(name)
                 if handler is not None:
                     handler(self, payload)
@@ -73,6 +79,7 @@ class StreamReader:
                 if writer.ended:
                     break
             else:
+                self._text_deltas(texts)
                 if self._sse.saw_comment:
                     self._alive(b"")
         except GatewayError as error:
@@ -145,8 +152,27 @@ class StreamReader:
                 return
         handler(self, payload)
 
+    def _text_deltas(self, payloads: list[bytes]) -> list[bytes]:
+        """Neighbouring pieces of text, decoded in one go if they are all of one part: most of a
+        stream is that. Gives the list of those that are left: none.
+        """
+        found = _decode_together(payloads) if len(payloads) > 1 else []
+        try:
+            texts = [event["delta"] for event in found]
+            places = {(event["output_index"], event["content_index"]) for event in found}
+        except (KeyError, TypeError):
+            places = set()
+        if len(places) == 1 and all(type(text) is str and text for text in texts):
+            place, content = places.pop()
+            if type(place) is int and type(content) is int:
+                self._delta_seen = True
+                self._output.texts(place, content, texts)
+                return []
+        for payload in payloads:
+            self._text_delta(payload)
+        return []
+
     def _text_delta(self, payload: bytes) -> None:
-        # Most events are one of these, so what can be done here is not done by a call.
         try:
             event = self._loads(payload)
             get = event.get
@@ -340,8 +366,22 @@ def _int_or_none(value: Any) -> int | None:
     return value if type(value) is int else None
 
 
+def _decode_together(payloads: list[bytes]) -> list[Any]:
+    """The objects in the payloads; nothing when one of them is none, or in several lines."""
+    joined = b",\n".join(payloads)
+    whole = joined.startswith(b"{") and joined.endswith(b"}")
+    if not whole or joined.count(b"},\n{") != len(payloads) - 1:
+        return []
+    try:
+        found: list[Any] = loads_whole(b"[%b]" % joined)
+    except ValueError:
+        return []
+    return found if len(found) == len(payloads) else []
+
+
+_TEXT_DELTA = b"response.output_text.delta"
 _HANDLERS: dict[bytes, _Handler] = {
-    b"response.output_text.delta": StreamReader._text_delta,
+    _TEXT_DELTA: StreamReader._text_delta,
     b"response.output_text.done": StreamReader._text_done,
     b"response.output_text.annotation.added": StreamReader._annotation_added,
     b"response.refusal.delta": StreamReader._refusal_delta,
