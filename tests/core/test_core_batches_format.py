@@ -84,7 +84,7 @@ def test_the_sdk_reads_a_batch_that_runs() -> None:
     ],
 )
 def test_the_status_follows_from_the_times(facts: dict[str, float], status: str) -> None:
-    batch = StoredBatch("msgbatch_1", MADE, MADE, 1, **facts)  # type: ignore[arg-type]
+    batch = StoredBatch("msgbatch_1", MADE, MADE, 1, **facts)  # type: ignore[arg-type]  # parametrized
     told = batch_object(batch, "http://gateway.test")
     assert told["processing_status"] == status
     has_results = status == "ended" and "archived" not in facts

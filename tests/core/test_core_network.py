@@ -162,7 +162,7 @@ class TestSeveralAddresses:
 
         async def sometimes(connection: object, address: tuple[str, int]) -> None:
             if address[1] != closed_port:
-                return await connect(connection, address)  # type: ignore[arg-type]
+                return await connect(connection, address)  # type: ignore[arg-type]  # a part of it
             try:
                 await asyncio.Event().wait()
             finally:

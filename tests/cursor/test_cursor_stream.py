@@ -45,7 +45,7 @@ def checkpoint(used: int, most: int = 200_000) -> bytes:
 
 def failure(*reads: bytes, **facts: object) -> GatewayError:
     """The error that an answer ends with."""
-    last = decoded(reads, plan_for(**facts))[-1]  # type: ignore[arg-type]
+    last = decoded(reads, plan_for(**facts))[-1]  # type: ignore[arg-type]  # parametrized
     assert isinstance(last, Fail)
     return last.error
 

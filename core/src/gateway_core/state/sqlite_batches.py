@@ -32,10 +32,10 @@ _DUE = """SELECT number FROM batch WHERE ended IS NULL AND expires <= ? AND EXIS
     SELECT 1 FROM batch_item WHERE batch = batch.number AND state = 'waiting')"""
 _WAITING = "SELECT number FROM batch_item WHERE batch = ? AND state = 'waiting'"
 _OPEN = (_WAITING, "SELECT number FROM batch_item WHERE batch = ? AND state = 'running'")
-_DROP = f"DELETE FROM batch_body WHERE item IN ({_WAITING})"  # noqa: S608
+_DROP = f"DELETE FROM batch_body WHERE item IN ({_WAITING})"  # noqa: S608  # from constants
 _LESS = f"""UPDATE batch SET size = size - (
     SELECT IFNULL(SUM(LENGTH(request)), 0) FROM batch_body WHERE item IN ({_WAITING})
-) WHERE number = ?"""  # noqa: S608
+) WHERE number = ?"""  # noqa: S608  # from constants
 _RESULTS = """SELECT place, custom_id, state, result FROM batch_item
     JOIN batch ON batch.number = batch_item.batch
     LEFT JOIN batch_body ON item = batch_item.number

@@ -71,7 +71,7 @@ def _fill(message: Value, value: Any, depth: int) -> None:
     elif kind is bool:
         message.bool_value = value
     elif value is None or (number := _float(value)) is None:
-        message.null_value = 0  # type: ignore[assignment]
+        message.null_value = 0  # type: ignore[assignment]  # a number is taken
     else:
         message.number_value = number
 
