@@ -86,6 +86,7 @@ class Optional(LineProvider):
         return ProviderInfo("both", "Both", CONTRACT, "browser", login_optional=True)
 
     @hookimpl
+    # Hooks may take any subset of the arguments.
     async def gateway_models(  # type: ignore[override]
         self, credential: Credential | None
     ) -> Sequence[Model]:

@@ -178,6 +178,7 @@ def test_an_error_for_results_is_told(
 def test_the_same_words_twice_are_two_conversations(simulator: CursorSimulator, talk: Talk) -> None:
     """Whose results they are is known by the calls, not by how a conversation began."""
     simulator.play("tool: clock\n---\necho: results")
+    # One of three classes that are made alike.
     other = type(talk)(talk.gateway, True, model=MODEL)  # type: ignore[attr-defined,call-arg]
     mine, theirs = talk.say("What time is it?"), other.say("What time is it?")
     assert mine.calls[0].id != theirs.calls[0].id

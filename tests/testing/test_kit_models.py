@@ -48,6 +48,7 @@ class AsksTheVendor(Trusting):
     """Fetches its list with a login only, and trustingly."""
 
     @hookimpl
+    # Hooks may take any subset of the arguments.
     async def gateway_models(  # type: ignore[override]
         self, credential: Credential | None, http: httpx.AsyncClient
     ) -> Sequence[Model]:

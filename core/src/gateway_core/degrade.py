@@ -3,9 +3,9 @@
 The policy in one sentence: a knob that the provider lacks is dropped or mapped with a notice, but
 content and tools that it cannot take are refused by name, because an answer without them would be
 an answer to another question; pictures in tool results and earlier turns are told of in words. A
-shape of the answer that it cannot enforce is asked for in words,
-with a notice, because most models then keep to it. Pure; it knows capabilities and no provider. How
-custom tools become functions is the business of `gateway_core.custom_tools`.
+shape of the answer that it cannot enforce is asked for in words, with a notice, because most models
+then keep to it. Pure; it knows capabilities and no provider. How custom tools become functions is
+the business of `gateway_core.custom_tools`.
 """
 
 from collections.abc import Iterable, Iterator

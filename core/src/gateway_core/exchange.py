@@ -10,8 +10,8 @@ This module knows no client format and no HTTP server.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -185,6 +185,14 @@ class Turn:
         async def deliver(events: Sequence[Event]) -> None:
             collector.feed(events)
 
+        async with self.watched():
+            await self.run(deliver)
+        return collector.response
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """While the block runs: ends the wait for an upstream that is silent for too long."""
+
         async def watch() -> None:
             while True:
                 wait = self.check_idle()
@@ -192,10 +200,9 @@ class Turn:
 
         watcher = asyncio.create_task(watch())
         try:
-            await self.run(deliver)
+            yield
         finally:
             watcher.cancel()
-        return collector.response
 
     def check_idle(self) -> float:
         """Called by the turn's watchdog: ends the wait for an upstream that is silent for too long.

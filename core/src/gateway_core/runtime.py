@@ -42,10 +42,9 @@ class Runtime:
     """Everything a server or a command needs, wired together.
 
     extra_plugins: plugin objects besides the installed ones. installed: whether those that are
-    installed are looked for. only_provider: serve this one alone.
-    store: where credentials are; by default as the settings say. takes_over: whether message
-    batches, and the work that dead gateways have left, are done here, as a server does; a command
-    ends too soon for it.
+    installed are looked for. only_provider: serve this one alone. store: where credentials are; by
+    default as the settings say. takes_over: whether message batches, and the work that dead
+    gateways have left, are done here, as a server does; a command ends too soon for it.
     """
 
     def __init__(

@@ -258,11 +258,8 @@ class _Answer:
             else:
                 await self.deliver(events)
 
-        watching = asyncio.create_task(self._watch_for_silence())
-        try:
+        async with turn.watched():
             await turn.run(deliver)
-        finally:
-            watching.cancel()
 
     async def deliver(self, events: Sequence[Event]) -> None:
         """Send a batch of events."""
@@ -276,11 +273,6 @@ class _Answer:
             if asked.session.previous_response_id is None:  # else only an upstream knows it all
                 response = loads_object(frames[-1])["response"]
                 self._connection.remember(asked.source.body.get("input"), response)
-
-    async def _watch_for_silence(self) -> None:
-        while True:
-            wait = self.turn.check_idle()
-            await asyncio.sleep(wait)
 
 
 def _read_event(message: Message) -> JsonObject:

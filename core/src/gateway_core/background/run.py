@@ -6,8 +6,7 @@ that goes wrong becomes part of the response.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -83,7 +82,7 @@ class BackgroundRun:
         status = CLIENT_LEFT  # as when it is cut
         try:
             turn = self._turn or await self._prepared(packed)
-            async with _watched(turn):
+            async with turn.watched():
                 await turn.run(self._deliver)
             status = 200
         except asyncio.CancelledError:
@@ -197,19 +196,3 @@ def error_event(error: GatewayError, number: int) -> bytes:
     shown = error_object(error)
     facts = {key: shown[key] for key in ("code", "message", "param")}
     return dumps({"type": "error", **facts, "sequence_number": number})
-
-
-@asynccontextmanager
-async def _watched(turn: Turn) -> AsyncIterator[None]:
-    """Ends the wait for an upstream that is silent for too long."""
-
-    async def watch() -> None:
-        while True:
-            wait = turn.check_idle()
-            await asyncio.sleep(wait)
-
-    task = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        task.cancel()
