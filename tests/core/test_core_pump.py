@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Run:
 
         async with Runtime(settings, extra_plugins=[provider]) as runtime:
             turn = Turn(runtime, Request("line-1", [Message("user", [Text("Hi")])]), "x-1")
-            turn.prepare()
+            await turn.prepare()
             await turn.run(deliver)
         return delivered
 

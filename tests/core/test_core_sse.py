@@ -161,9 +161,9 @@ def test_an_endless_event_is_refused(piece_size: int) -> None:
 def seconds_to_read(pieces: list[bytes]) -> float:
     best = 1e9
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.thread_time()
         assert len(read(*pieces)) == 2
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.thread_time() - began)
     return best
 
 

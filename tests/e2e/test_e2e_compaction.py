@@ -7,10 +7,10 @@ from typing import Any
 import openai
 import pytest
 
-from gateway_core import Capabilities, Event, Foreign, Text
+from gateway_core import Capabilities, Event, Foreign, Text, Unsupported
 from gateway_core.compaction import read_summary
 from gateway_core.content import Message
-from gateway_core.events import Close, Delta, End, Open, Usage, Whole
+from gateway_core.events import Begin, Close, Delta, End, Fail, Open, Usage, Whole
 from gateway_core.json import loads_object
 from gateway_core.provider import Model
 from support.about import about
@@ -155,6 +155,42 @@ def test_the_call_of_its_own_goes_the_same_way(
     client.responses.create(model="native", input=as_input(compacted.output))
     parts = [part for message in provider.requests[-1].messages for part in message.parts]
     assert parts[-1] == Foreign("responses", "compaction", BLOB)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("begun", [False, True], ids=["refused", "in the stream"])
+def test_an_upstream_that_cannot_compact_this_time_is_asked_for_a_summary(
+    gateway: Gateway, provider: ScriptedProvider, stream: bool, begun: bool
+) -> None:
+    refusal = Unsupported("not for this account", code="compaction_unavailable")
+    provider.script = [[Begin(), Fail(refusal)] if begun else refusal, SUMMARY]
+    body = {"model": "native", "input": [*HISTORY, TRIGGER], "tools": [TOOL], "stream": stream}
+    with gateway.http() as http:
+        answer = http.post(RESPONSES.path, json=body)
+    last = answer.content.split(b"data: ")[-1] if stream else answer.content
+    response = loads_object(last)["response"] if stream else loads_object(last)
+    (item,) = response["output"]
+    assert (read_summary(item["encrypted_content"]) or "").endswith("We fixed it.")
+    native, plain = provider.requests
+    assert [tool.name for tool in native.tools] == ["Bash"]
+    assert plain.tools == []
+    assert not [p for m in plain.messages for p in m.parts if isinstance(p, Foreign)]
+
+
+def test_that_happens_once(client: openai.OpenAI, provider: ScriptedProvider) -> None:
+    refusal = Unsupported("not for this account", code="compaction_unavailable")
+    provider.script = [refusal, refusal]
+    with pytest.raises(openai.BadRequestError, match="not for this account"):
+        client.responses.compact(model="native", input=HISTORY)
+    assert len(provider.requests) == 2
+
+
+def test_no_turn_but_a_compaction_becomes_a_summary(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    provider.script = [Unsupported("a mistaken word", code="compaction_unavailable")]
+    with pytest.raises(openai.BadRequestError, match="a mistaken word"):
+        client.responses.create(model="native", input="Hi")
 
 
 def test_a_stored_conversation_is_compacted_and_counted(

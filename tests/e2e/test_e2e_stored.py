@@ -1,86 +1,22 @@
 """Responses that an upstream keeps, through the routes of the Responses API and the real SDK."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from pydantic import SecretStr
 
-from gateway_core import (
-    CONTRACT,
-    Credential,
-    Event,
-    JsonObject,
-    ProviderInfo,
-    Text,
-    Unauthorized,
-    Unsupported,
-    hookimpl,
-)
 from gateway_core.credentials.store import MemoryStore
-from gateway_core.errors import NotFound
-from gateway_core.events import Begin, Close, Delta, End, Open
-from gateway_core.provider import StoredAction
+from gateway_core.response_ids import new_id
+from support.keeper import KEPT, KEPT_ID, LOGIN, Keeper
 from support.scripted_provider import ScriptedProvider
 from support.server import Gateway, running_gateway
 
-KEPT: list[Event] = [
-    Begin("up-1", "scripted-1", stored=True),
-    Open(0, Text("")),
-    Delta(0, "Hi"),
-    Close(0),
-    End("stop"),
-]
-ID = "resp_scripted_up-1"
-LOGIN = Credential(
-    provider="scripted",
-    account="ann",
-    access_token=SecretStr("token-1"),
-    refresh_token=SecretStr("refresh-1"),
-)
+if TYPE_CHECKING:
+    from gateway_core import JsonObject
 
-
-@dataclass(slots=True, eq=False)
-class Keeper(ScriptedProvider):
-    """Keeps responses. kept: by the upstream's id. acted: action, id and token of each request.
-    refuse: how many of these are refused as unauthorized.
-    """
-
-    kept: dict[str, JsonObject] = field(default_factory=dict)
-    acted: list[tuple[str, str, str]] = field(default_factory=list)
-    refuse: int = 0
-
-    @hookimpl
-    def gateway_provider(self) -> ProviderInfo:
-        return ProviderInfo("scripted", "Scripted", CONTRACT, "browser")
-
-    @hookimpl
-    async def gateway_login(self) -> Credential:
-        raise AssertionError("no test logs in here")
-
-    @hookimpl
-    async def gateway_refresh(self, credential: Credential) -> Credential:
-        return credential.model_copy(update={"access_token": SecretStr("token-2")})
-
-    @hookimpl
-    async def gateway_stored_response(
-        self, action: StoredAction, response_id: str, credential: Credential
-    ) -> JsonObject:
-        token = credential.access_token.get_secret_value()
-        self.acted.append((action, response_id, token))
-        if len(self.acted) <= self.refuse:
-            raise Unauthorized("who are you")
-        if action == "cancel":
-            raise Unsupported("nothing can be cancelled")
-        if response_id not in self.kept:
-            raise NotFound("no such response")
-        if action == "delete":
-            del self.kept[response_id]
-            return {"id": response_id, "object": "response", "deleted": True}
-        return self.kept[response_id]
+ID = KEPT_ID
 
 
 @pytest.fixture
@@ -153,7 +89,7 @@ def test_a_conversation_cannot_go_on_from_what_nobody_keeps(
     client: openai.OpenAI, keeper: Keeper
 ) -> None:
     with pytest.raises(openai.BadRequestError, match="send the whole conversation") as caught:
-        client.responses.create(model="scripted-1", input="More", previous_response_id="resp_0")
+        client.responses.create(model="scripted-1", input="More", previous_response_id=new_id())
     assert caught.value.code == "previous_response_not_found"
     assert keeper.requests == []
 
@@ -172,6 +108,7 @@ def test_a_refused_token_is_renewed_once(client: openai.OpenAI, keeper: Keeper) 
         ("POST", "/v1/responses/resp_0123/cancel", 404, "no stored response"),
         ("GET", "/v1/responses/resp_0123/input_items", 404, "no stored response"),
         ("POST", "/v1/responses/resp_scripted_up-9/cancel", 400, "nothing can be cancelled"),
+        ("GET", "/v1/responses/resp_scripted_up-9/input_items", 400, "cancelled or listed"),
         ("GET", "/v1/responses/resp_scripted_up-9?stream=true", 404, "no such response"),
     ],
 )
@@ -229,5 +166,5 @@ def test_the_gateway_itself_keeps_what_runs_in_the_background(
     (request,) = keeper.requests
     assert (request.session.previous_response_id, request.session.store) == ("up-1", False)
     assert "background" not in request.source.body
-    with pytest.raises(openai.BadRequestError, match="kept by its provider alone"):
+    with pytest.raises(openai.BadRequestError, match="before it is not kept here"):
         client.responses.create(input="Again", previous_response_id=made.id, **fields)

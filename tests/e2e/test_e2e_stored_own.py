@@ -13,18 +13,15 @@ import pytest
 
 from gateway_core import (
     Event,
-    JsonObject,
     Reasoning,
     Seal,
     Text,
     ToolCall,
-    hookimpl,
     load_settings,
 )
 from gateway_core.content import Message, ToolResult
 from gateway_core.errors import NotFound, UpstreamFailed
 from gateway_core.events import Begin, Close, Delta, End, Fail, Open
-from gateway_core.provider import StoredAction
 from gateway_core.runtime import Runtime
 from support.scripted_provider import ScriptedProvider
 from support.server import Gateway, running_gateway
@@ -294,27 +291,6 @@ def test_a_complete_response_cannot_be_cancelled(
         client.responses.cancel(made.id)
 
 
-class Keeper(ScriptedProvider):
-    """An upstream that keeps responses of its own."""
-
-    @hookimpl
-    async def gateway_stored_response(self, action: StoredAction, response_id: str) -> JsonObject:
-        return {"id": response_id, "object": "response", "output": []}
-
-
-def test_what_only_the_upstream_has_is_neither_kept_twice_nor_by_half(tmp_path: Path) -> None:
-    upstream = Keeper(script=[[Begin("up-1", stored=True), *saying("A")[1:]], saying("B")])
-    with running_gateway(tmp_path, extra_plugins=[upstream]) as gateway, gateway.openai() as client:
-        first = create(client, "a", store=True)
-        second = create(client, "b", previous_response_id=first.id)
-        with pytest.raises(openai.NotFoundError):
-            client.responses.retrieve(second.id)
-    assert upstream.requests[1].session.previous_response_id == "up-1"
-    assert [answer.to_dict()["store"] for answer in (first, second)] == [True, False]
-    with closing(sqlite3.connect(tmp_path / STATE_FILE)) as connection:
-        assert connection.execute("SELECT * FROM response").fetchall() == []
-
-
 def test_the_endpoints_beside_it_see_the_whole_conversation(
     client: openai.OpenAI, provider: ScriptedProvider
 ) -> None:
@@ -452,3 +428,20 @@ def test_tools_inside_of_a_stored_input_are_offered_again(
         ["look"],
         ["look"],
     ]
+
+
+def test_a_free_text_tool_of_a_stored_input_is_called_as_one(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    """The provider knows functions only, so its call comes back as the tool it stands for."""
+    call: list[Event] = [Begin(), Open(0, ToolCall("call_1", "patch", ""))]
+    call += [Delta(0, '{"input":"a diff"}'), Close(0), End("tool_use")]
+    provider.script = [saying("Hi"), call]
+    added: Any = {
+        "type": "additional_tools",
+        "role": "developer",
+        "tools": [{"type": "custom", "name": "patch", "format": {"type": "text"}}],
+    }
+    first = create(client, [added, {"role": "user", "content": "Hello"}], store=True)
+    (item,) = create(client, "Mend it", previous_response_id=first.id).output
+    assert (item.type, item.name, item.input) == ("custom_tool_call", "patch", "a diff")

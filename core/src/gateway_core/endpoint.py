@@ -91,8 +91,7 @@ class Generate:
 
     async def _serve(self, turn: Turn, answer: "_Answer") -> GatewayError | None:
         try:
-            await turn.recall()
-            turn.prepare()
+            await turn.prepare()
             if turn.request.stream:
                 await self._stream(turn, answer)
             else:

@@ -46,15 +46,16 @@ class Errand:
         self.headers = headers
         self.turns: list[Turn] = []
 
-    def turn(self, request: Request) -> Turn:
-        """A prepared turn, of which log and observers are told when the errand is over.
+    async def turn(self, request: Request) -> Turn:
+        """A prepared turn with the whole conversation, if that is known; log and observers are told
+        of it when the errand is over.
 
         Raises what is wrong with the request, as `Turn.prepare` does.
         """
         id = f"{self.id}_{len(self.turns) + 1}" if self.turns else self.id
         turn = Turn(self.runtime, request, id)
         self.turns.append(turn)
-        turn.prepare()
+        await turn.prepare(whole=True)
         return turn
 
 
@@ -120,8 +121,9 @@ def token_counting(read: ReadRequest, write: Callable[[int], JsonObject]) -> Wor
     """
 
     async def count_tokens(errand: Errand, body: JsonObject) -> JsonObject:
-        request = await errand.runtime.responses.replayed(read(body, errand.headers))
+        request = read(body, errand.headers)
         if not request.model:
+            request = await errand.runtime.responses.replayed(request)
             return write(await in_thread(count_request, request))
         count = await Turn(errand.runtime, request, errand.id).token_counter()
         return write(await in_thread(count))
@@ -132,6 +134,6 @@ def token_counting(read: ReadRequest, write: Callable[[int], JsonObject]) -> Wor
 async def compact_conversation(errand: Errand, body: JsonObject) -> JsonObject:
     """`POST /v1/responses/compact`: one turn that ends in a compaction item, whoever writes it."""
     asked = responses.read_compact_request(body, errand.headers)
-    request = await errand.runtime.responses.replayed(asked)
-    response = await errand.turn(request).collect()
-    return responses.compact_body(request, response)
+    turn = await errand.turn(asked)
+    response = await turn.collect()
+    return responses.compact_body(turn.recalled, response)

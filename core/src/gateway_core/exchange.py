@@ -13,7 +13,6 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway_core.compaction import SummaryToItem, as_summary_request, asks_for_compaction
@@ -22,6 +21,7 @@ from gateway_core.degrade import degrade
 from gateway_core.errors import (
     GatewayError,
     Unauthorized,
+    Unsupported,
     UpstreamProtocol,
     UpstreamTimeout,
 )
@@ -43,8 +43,9 @@ from gateway_core.plugin_health import WrongResult
 from gateway_core.provider import Route, UpstreamCall, UpstreamStream
 from gateway_core.recording import Recording, hide
 from gateway_core.request import Request
+from gateway_core.response_ids import pack_id
 from gateway_core.seals import without_seals
-from gateway_core.stored import pack_id, with_upstream_previous
+from gateway_core.stored import keepers, with_upstream_previous
 
 if TYPE_CHECKING:
     from gateway_core.credentials.store import Credential
@@ -61,6 +62,8 @@ RETRIES = 2
 BACKOFF_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 5.0
 UNREADABLE_SEAL = "invalid_encrypted_content"
+NOT_GONE_ON_FROM = "previous_response_not_found"
+NO_COMPACTION = "compaction_unavailable"
 _ANSWERS = (Open, Whole, Partial)
 
 
@@ -84,6 +87,7 @@ class Turn:
         self._recalled = self._asked = request
         self._bridged: frozenset[str] = frozenset()
         self._summarises = False
+        self._unsealed = False
         self._answered = False
         self._loop = asyncio.get_running_loop()
         self._waiting_since: float | None = None
@@ -110,39 +114,42 @@ class Turn:
         """Whether a part of the answer has come."""
         return self._answered
 
-    @property
-    def continues_upstream(self) -> bool:
-        """Whether a prepared turn goes on from a response that its provider stores."""
-        return self._asked.session.previous_response_id is not None
+    async def prepare(self, *, whole: bool = False) -> Route:
+        """Find the provider and the conversation that the request goes on from, and hold it against
+        what the provider can take.
 
-    async def recall(self) -> None:
-        """Find the conversation that the request goes on from, if the gateway keeps it.
-
-        Comes before `prepare`. Raises as `KeptResponses.replayed` does.
-        """
-        self._recalled = await self._runtime.responses.replayed(self.request)
-
-    def prepare(self) -> Route:
-        """Find the provider and hold the request against what it can take.
-
-        Raises `ModelNotFound`, `Unsupported`, `InvalidRequest`.
+        A response that the provider stores itself is left to it to go on from, unless the
+        conversation is wanted `whole` and the gateway has all of it. Raises `ModelNotFound`,
+        `Unsupported`, `InvalidRequest`, and as `KeptResponses.replayed` does.
         """
         self.route = route = self._runtime.router.resolve(self.request.model)
         self._relay = relay = self._runtime.plugins.providers[route.provider]
+        kept = (route.provider,) if relay.keeps_responses else ()
+        self._recalled = await self._runtime.responses.replayed(self.request, kept)
+        if not (whole and await self._replay()):
+            self._fit()
+        return route
+
+    def _fit(self) -> None:
+        """The request as the provider is asked it."""
+        assert self.route is not None and self._relay is not None
+        route, relay = self.route, self._relay
         capabilities = relay.info.capabilities
         if route.model_info is not None and route.model_info.capabilities is not None:
             capabilities = route.model_info.capabilities
-        title = f"{route.provider}/{route.model}"
-        asked = with_upstream_previous(
-            _with_options(self._recalled, route), route.provider, keeps=relay.keeps_responses
-        )
+        asked = _with_options(self._recalled, route)
+        if asked.session.previous_response_id is not None:
+            kept_by = keepers(self._runtime.plugins.providers)
+            asked = with_upstream_previous(asked, route.provider, kept_by)
         if asks_for_compaction(asked) and not capabilities.native_compaction:
-            asked = as_summary_request(asked)
             self._summarises = True
-        self._asked, notices = degrade(asked, capabilities, title)
-        self._bridged = bridged_custom_tools(self.request, capabilities)
-        self._record.notices += notices
-        return route
+        if self._summarises:
+            asked = as_summary_request(asked)
+        if self._unsealed:
+            asked = without_seals(asked)
+        self._asked, notices = degrade(asked, capabilities, f"{route.provider}/{route.model}")
+        self._bridged = bridged_custom_tools(self._recalled, capabilities)
+        self._record.told(notices)
 
     async def token_counter(self) -> Callable[[], int]:
         """A function that counts the input tokens of the request as its provider would be sent it.
@@ -150,10 +157,20 @@ class Turn:
         Slow: to be called in a worker thread. Nothing is asked of the upstream, nor is a login
         renewed. Raises as `prepare` does, and the function as a translation does.
         """
-        route = self.prepare()
-        assert self._relay is not None
+        route = await self.prepare(whole=True)
+        relay = self._relay
+        assert relay is not None
         credential = await self._runtime.known_credential(route.provider)
-        return partial(self._relay.count_tokens, self._asked, route, credential)
+
+        def count() -> int:
+            try:
+                return relay.count_tokens(self._asked, route, credential)
+            except Unsupported as error:
+                if not (error.code == NO_COMPACTION and self._summarise()):
+                    raise
+                return relay.count_tokens(self._asked, route, credential)
+
+        return count
 
     async def run(self, deliver: Deliver) -> None:
         """Deliver the answer. Raises `GatewayError` when it failed before its first part."""
@@ -248,7 +265,7 @@ class Turn:
                     credential = await self._runtime.credentials.refreshed(credential)
                     hide(credential)
                     continue
-                if error.code == UNREADABLE_SEAL and self._drop_seals():
+                if await self._mended(error):
                     continue
                 wait = _wait_before_retry(error, attempt)
                 if wait is None:
@@ -257,12 +274,46 @@ class Turn:
             attempt += 1
             await asyncio.sleep(wait)
 
+    async def _mended(self, error: GatewayError) -> bool:
+        """Whether the request is now another one, in which the cause of the error is avoided."""
+        if error.code == UNREADABLE_SEAL:
+            return self._drop_seals()
+        if error.code == NOT_GONE_ON_FROM:
+            return await self._replay()
+        return error.code == NO_COMPACTION and self._summarise()
+
+    async def _replay(self) -> bool:
+        """Send the conversation that the provider stores too; False when the gateway does not have
+        all of it.
+        """
+        try:
+            recalled = await self._runtime.responses.replayed(self._recalled)
+        except GatewayError as error:
+            log.debug("%s: the conversation is not told again: %s", self.id, error.message)
+            return False
+        if recalled is self._recalled:
+            return False
+        self._recalled = recalled
+        self._fit()
+        return True
+
+    def _summarise(self) -> bool:
+        """Ask the model for a summary instead of the upstream for a compaction; False when that is
+        done already.
+        """
+        if self._summarises or not asks_for_compaction(self._asked):
+            return False
+        self._summarises = True
+        self._fit()
+        return True
+
     def _drop_seals(self) -> bool:
         """Go on without sealed reasoning; False when there is none left to drop."""
         without = without_seals(self._asked)
         if without is self._asked:
             return False
         self._asked = without
+        self._unsealed = True
         self._record.notices.append(
             Notice(
                 "dropped_reasoning_state",

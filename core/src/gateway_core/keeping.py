@@ -9,7 +9,7 @@ line in the log and never an answer.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -26,8 +26,8 @@ from gateway_core.formats.responses.stored_items import (
 )
 from gateway_core.json import JsonObject, dumps, loads, loads_object
 from gateway_core.request import Request, Source
+from gateway_core.response_ids import is_own, unpack_id
 from gateway_core.state.store import StateError, StateStore, StoredResponse
-from gateway_core.stored import unpack_id
 
 if TYPE_CHECKING:
     from gateway_core.exchange import Turn
@@ -75,12 +75,10 @@ class KeptResponses:
         """How to keep the answer of a prepared turn, when it is going to be kept; the writer, which
         has written nothing yet, then says so.
 
-        An answer that goes on from what only an upstream knows is not: it would be half a
-        conversation.
+        What an upstream stores is kept here too, under the same id: the upstream may not tell what
+        was asked, nor go on from it for ever, nor for another provider.
         """
         if not isinstance(writer, StreamWriter) or not self._is_wanted(turn.request):
-            return None
-        if turn.continues_upstream:
             return None
         try:
             await in_time(self._store.open())
@@ -90,15 +88,16 @@ class KeptResponses:
         writer.keep()
         return partial(self._finish, turn, writer)
 
-    async def replayed(self, request: Request) -> Request:
+    async def replayed(self, request: Request, keepers: Container[str] = ()) -> Request:
         """The request with the whole conversation in it that it goes on from, and no mention of a
-        response any more; itself when it goes on from none that is kept here.
+        response any more; itself when it goes on from none that is kept here, or from one that is
+        left to one of these providers.
 
         Instructions are not inherited, as in OpenAI's service. Raises `InvalidRequest` when a part
         of the conversation was removed or it is too long, `Internal` when the store fails.
         """
         previous = request.session.previous_response_id
-        if previous is None or unpack_id(previous) is not None:
+        if previous is None or unpack_id(previous, keepers) is not None:
             return request
         try:
             turns = await self._store.responses.conversation(
@@ -183,7 +182,7 @@ class KeptResponses:
         await self._store.aclose()
 
     async def _finish(self, turn: "Turn", writer: StreamWriter) -> bool:
-        """Keep the answer that was written, if it has ended well and no upstream stores it."""
+        """Keep the answer that was written, if it has ended well; whether it is stored at all."""
         written, route = writer.written, turn.route
         if written is None or route is None:
             return True
@@ -206,7 +205,7 @@ class KeptResponses:
                 task = asyncio.create_task(self._put_late(stored))
                 self._late.add(task)
                 task.add_done_callback(self._late.discard)
-            return False
+            return written.upstream
         self.was_put(len(stored.response) + len(stored.input))
         return True
 
@@ -311,8 +310,8 @@ def _incomplete(previous: str, turns: Sequence[StoredResponse]) -> InvalidReques
         why = f"the conversation has more than {LONGEST_CONVERSATION} responses"
     elif sum(len(stored.response) + len(stored.input) for stored in turns) > LARGEST_CONVERSATION:
         why = f"the conversation has more than {LARGEST_CONVERSATION} bytes"
-    elif unpack_id(turns[-1].previous or ""):
-        why = f"the response {turns[-1].previous!r} before it is kept by its provider alone"
+    elif not is_own(turns[-1].previous or ""):
+        why = f"the response {turns[-1].previous!r} before it is not kept here"
     else:
         why = f"the response {turns[-1].previous!r} before it was deleted or has grown too old"
     return InvalidRequest(

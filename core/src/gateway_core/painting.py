@@ -54,7 +54,7 @@ async def read_edit_body(receive: Receive, headers: Mapping[str, str], limit: in
 
 async def _paint(errand: "Errand", order: images.Order) -> JsonObject:
     _choose_model(errand.runtime, order.request)
-    turns = [errand.turn(order.request) for _ in range(order.count)]
+    turns = [await errand.turn(order.request) for _ in range(order.count)]
     places = asyncio.Semaphore(AT_ONCE)
 
     async def paint(turn: "Turn") -> Response:

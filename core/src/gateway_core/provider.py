@@ -43,8 +43,9 @@ class Capabilities:
     efforts: reasoning efforts accepted, ascending; empty when reasoning cannot be asked for.
     media_urls: whether media may be given by URL rather than inline.
     file_ids: kinds of media that may be given by the id of a file that the upstream keeps.
-    native_compaction: whether the upstream knows the `compaction_trigger` of the Responses format
-    and takes its own `compaction` items back; otherwise the gateway asks the model for a summary.
+    native_compaction: whether the upstream may answer the `compaction_trigger` of the Responses
+    format itself, and takes its own `compaction` items back; otherwise, and where it says so by an
+    error with the code `compaction_unavailable`, the gateway asks the model for a summary.
     """
 
     input: frozenset[str] = frozenset({"text", "image", "document"})

@@ -237,15 +237,13 @@ class _Answer:
 
     async def warm_up(self) -> None:
         """An answer of nothing, to a request that a turn could be made of."""
-        await self.turn.recall()
-        self.turn.prepare()
+        await self.turn.prepare()
         await self.deliver([End("stop", usage=Usage(input=0, output=0))])
 
     async def run(self) -> None:
         """The whole turn. Raises `GatewayError` when it failed before its first part."""
         turn = self.turn
-        await turn.recall()
-        turn.prepare()
+        await turn.prepare()
         keep = await self._connection.runtime.responses.begin(turn, self._writer)
 
         async def deliver(events: Sequence[Event]) -> None:

@@ -29,7 +29,7 @@ from gateway_core.formats.responses.replay import NumberedEvent, has_ended, last
 from gateway_core.json import JsonObject, loads_object
 from gateway_core.request import Request
 from gateway_core.sse import COMMENT_PING
-from gateway_core.stored import StoredResponses, unpack_id
+from gateway_core.stored import StoredResponses
 
 if TYPE_CHECKING:
     from gateway_core.runtime import Runtime
@@ -78,9 +78,7 @@ class Background:
         """
         after = _starting_after(query)
         response = await self._stored.act("retrieve", id, query)
-        if unpack_id(id) is not None:
-            events = _told(response, b"", after)
-        elif run := self._runtime.background.find(id):
+        if run := self._runtime.background.find(id):
             events = _live(run, after)
         else:
             events = self._later(id, response, after)
@@ -102,8 +100,8 @@ class Background:
                 after = batch[-1].number
             if has_ended(response):
                 return
-            before = response["status"]
-            while response["status"] == before:
+            before = response.get("status")
+            while response.get("status") == before:
                 await asyncio.sleep(POLL_SECONDS)
                 try:
                     response = await self._stored.act("retrieve", id, {})

@@ -157,8 +157,7 @@ class BackgroundResponses:
 
     async def _put(self, request: Request, turn: Turn) -> BackgroundRun:
         """Prepare the turn, and put a run for it into the store."""
-        await turn.recall()
-        route = turn.prepare()
+        route = await turn.prepare()
         writer = BackgroundWriter(request, request.model)
         run = BackgroundRun(self._runtime, self._store, writer, turn)
         items = input_items(request.source.body.get("input"))

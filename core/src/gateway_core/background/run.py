@@ -148,8 +148,7 @@ class BackgroundRun:
             raise Internal(f"the response {self.id!r} is in the store no more")
         request = await asyncio.to_thread(unpack_request, packed, stored)
         self._turn = turn = Turn(self._runtime, turn_request(request), self.id)
-        await turn.recall()
-        turn.prepare()
+        await turn.prepare()
         return turn
 
     async def _deliver(self, events: Sequence[Event]) -> None:

@@ -184,7 +184,7 @@ class BatchWorker:
         try:
             request = anthropic.FORMAT.read_request(loads_object(claimed.request), {})
             turn = Turn(self._runtime, request, id)
-            turn.prepare()
+            await turn.prepare()
             response = await turn.collect()
             message = anthropic.FORMAT.writer(request, request.model).body(response)
         except asyncio.CancelledError:

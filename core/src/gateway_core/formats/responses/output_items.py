@@ -59,11 +59,15 @@ _INCOMPLETE: dict[StopReason, str] = {
 
 
 class WrittenResponse(NamedTuple):
-    """A response object as the client was given it, in JSON; `created_at` in Unix seconds."""
+    """A response object as the client was given it, in JSON; `created_at` in Unix seconds.
+
+    upstream: whether the provider stores it too.
+    """
 
     id: str
     created_at: int
     body: bytes
+    upstream: bool = False
 
 
 def text_item(part: Text, text: str, *, status: str) -> JsonObject:

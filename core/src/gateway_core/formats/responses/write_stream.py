@@ -8,7 +8,6 @@ or as bare JSON, one object for each WebSocket frame (`events`).
 Not carried: parts of other formats, hosted tools other than search and images, seals of calls.
 """
 
-import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -50,6 +49,7 @@ from gateway_core.formats.responses.write_tools import ToolNames
 from gateway_core.json import JsonObject, dumps, loads_object
 from gateway_core.parts import Response
 from gateway_core.request import Request
+from gateway_core.response_ids import new_id
 from gateway_core.sse import COMMENT_PING
 
 __all__ = ["StreamWriter"]
@@ -89,6 +89,7 @@ class StreamWriter:
         "_state",
         "_stored",
         "_suffix",
+        "_upstream",
         "_usage",
         "written",
     )
@@ -100,10 +101,11 @@ class StreamWriter:
         response_id: str | None = None,
         created_at: int | None = None,
     ) -> None:
-        self._use_id(response_id or f"resp_{secrets.token_hex(24)}")
+        self._use_id(response_id or new_id())
         self._created_at = int(time.time()) if created_at is None else created_at
         self._stored = False
         self._kept = False
+        self._upstream = False
         self.written: WrittenResponse | None = None
         self._echo = dumps({"model": model, **echo_of(request)})[1:-1]
         self._names = ToolNames(request.tools)
@@ -128,8 +130,8 @@ class StreamWriter:
     def keep(self) -> None:
         """Say that the answer is stored, and have it in `written` when it has ended well.
 
-        To be called before anything is written. Nothing will be in `written` when it turns out
-        that an upstream stores the answer.
+        To be called before anything is written. An answer that an upstream stores too is in
+        `written` under the id that it has there.
         """
         self._stored = self._kept = True
 
@@ -196,8 +198,7 @@ class StreamWriter:
 
     def _stored_as(self, id: str) -> None:
         """The upstream can be asked for the answer again, by this id."""
-        self._stored = True
-        self._kept = False
+        self._stored = self._upstream = True
         self._use_id(id)
 
     def _use_id(self, id: str) -> None:
@@ -341,7 +342,8 @@ class StreamWriter:
         self._state = "over"
 
     def _fail(self, error: GatewayError) -> None:
-        self._stored = self._stored and not self._kept  # half an answer is not kept here
+        if self._kept and not self._upstream:
+            self._stored = False  # half an answer is not kept here
         # An open call stays without `done`: a client would run it with half its arguments.
         if self._part is not None and type(self._part) is not ToolCall:
             self._close(Close(0), status="incomplete")
@@ -405,7 +407,9 @@ class StreamWriter:
         """The response object of an answer that ended well."""
         envelope = self._envelope(outcome, usage)
         if self._kept:
-            self.written = WrittenResponse(self._id, self._created_at, envelope)
+            self.written = WrittenResponse(
+                self._id, self._created_at, envelope, upstream=self._upstream
+            )
         return envelope
 
     def _envelope(self, outcome: JsonObject, usage: JsonObject | None) -> bytes:
