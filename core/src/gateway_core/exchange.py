@@ -13,15 +13,15 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway_core.compaction import SummaryToItem, as_summary_request, asks_for_compaction
-from gateway_core.custom_tools import RestoreCustomTools, bridged_custom_tools
-from gateway_core.degrade import degrade
+from gateway_core.asked import Asked
+from gateway_core.compaction import SummaryToItem
+from gateway_core.custom_tools import RestoreCustomTools
 from gateway_core.errors import (
     GatewayError,
     Unauthorized,
-    Unsupported,
     UpstreamProtocol,
     UpstreamTimeout,
 )
@@ -44,12 +44,9 @@ from gateway_core.provider import Route, UpstreamCall, UpstreamStream
 from gateway_core.recording import Recording, hide
 from gateway_core.request import Request
 from gateway_core.response_ids import pack_id
-from gateway_core.seals import without_seals
-from gateway_core.stored import keepers, with_upstream_previous
 
 if TYPE_CHECKING:
     from gateway_core.credentials.store import Credential
-    from gateway_core.relay import Relay
     from gateway_core.runtime import Runtime
 
 __all__ = ["Deliver", "Turn"]
@@ -61,9 +58,6 @@ Deliver = Callable[[Sequence[Event]], Awaitable[None]]
 RETRIES = 2
 BACKOFF_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 5.0
-UNREADABLE_SEAL = "invalid_encrypted_content"
-NOT_GONE_ON_FROM = "previous_response_not_found"
-NO_COMPACTION = "compaction_unavailable"
 _ANSWERS = (Open, Whole, Partial)
 
 
@@ -83,11 +77,7 @@ class Turn:
         self.account: str | None = None
         self._account_label: str | None = None
         self._runtime = runtime
-        self._relay: Relay | None = None
-        self._recalled = self._asked = request
-        self._bridged: frozenset[str] = frozenset()
-        self._summarises = False
-        self._unsealed = False
+        self._asked: Asked | None = None
         self._answered = False
         self._loop = asyncio.get_running_loop()
         self._waiting_since: float | None = None
@@ -107,7 +97,7 @@ class Turn:
         """The request with the conversation in it that it goes on from, as far as that is kept
         here.
         """
-        return self._recalled
+        return self.request if self._asked is None else self._asked.recalled
 
     @property
     def answered(self) -> bool:
@@ -116,40 +106,14 @@ class Turn:
 
     async def prepare(self, *, whole: bool = False) -> Route:
         """Find the provider and the conversation that the request goes on from, and hold it against
-        what the provider can take.
+        what the provider can take; `whole` as in `Asked.prepare`.
 
-        A response that the provider stores itself is left to it to go on from, unless the
-        conversation is wanted `whole` and the gateway has all of it. Raises `ModelNotFound`,
-        `Unsupported`, `InvalidRequest`, and as `KeptResponses.replayed` does.
+        Raises `ModelNotFound`, `Unsupported`, `InvalidRequest`, `Internal`.
         """
-        self.route = route = self._runtime.router.resolve(self.request.model)
-        self._relay = relay = self._runtime.plugins.providers[route.provider]
-        kept = (route.provider,) if relay.keeps_responses else ()
-        self._recalled = await self._runtime.responses.replayed(self.request, kept)
-        if not (whole and await self._replay()):
-            self._fit()
-        return route
-
-    def _fit(self) -> None:
-        """The request as the provider is asked it."""
-        assert self.route is not None and self._relay is not None
-        route, relay = self.route, self._relay
-        capabilities = relay.info.capabilities
-        if route.model_info is not None and route.model_info.capabilities is not None:
-            capabilities = route.model_info.capabilities
-        asked = _with_options(self._recalled, route)
-        if asked.session.previous_response_id is not None:
-            kept_by = keepers(self._runtime.plugins.providers)
-            asked = with_upstream_previous(asked, route.provider, kept_by)
-        if asks_for_compaction(asked) and not capabilities.native_compaction:
-            self._summarises = True
-        if self._summarises:
-            asked = as_summary_request(asked)
-        if self._unsealed:
-            asked = without_seals(asked)
-        self._asked, notices = degrade(asked, capabilities, f"{route.provider}/{route.model}")
-        self._bridged = bridged_custom_tools(self._recalled, capabilities)
-        self._record.told(notices)
+        self._asked = asked = Asked(self._runtime, self.request, self._record.told)
+        self.route = asked.route
+        await asked.prepare(whole=whole)
+        return asked.route
 
     async def token_counter(self) -> Callable[[], int]:
         """A function that counts the input tokens of the request as its provider would be sent it.
@@ -158,26 +122,16 @@ class Turn:
         renewed. Raises as `prepare` does, and the function as a translation does.
         """
         route = await self.prepare(whole=True)
-        relay = self._relay
-        assert relay is not None
         credential = await self._runtime.known_credential(route.provider)
-
-        def count() -> int:
-            try:
-                return relay.count_tokens(self._asked, route, credential)
-            except Unsupported as error:
-                if not (error.code == NO_COMPACTION and self._summarise()):
-                    raise
-                return relay.count_tokens(self._asked, route, credential)
-
-        return count
+        assert self._asked is not None
+        return partial(self._asked.count_tokens, credential)
 
     async def run(self, deliver: Deliver) -> None:
         """Deliver the answer. Raises `GatewayError` when it failed before its first part."""
-        assert self.route is not None, "prepare() comes first"
+        assert self._asked is not None, "prepare() comes first"
         try:
             async with asyncio.timeout(self._total_timeout) as self._deadline:
-                await self._attempts(deliver)
+                await self._attempts(self._asked, deliver)
         except TimeoutError as timeout:
             await self._give_up(self._timeout(), deliver, timeout)
         except GatewayError as error:
@@ -248,13 +202,13 @@ class Turn:
         self._runtime.usage.note(exchange)
         self._runtime.plugins.observe(exchange)
 
-    async def _attempts(self, deliver: Deliver) -> None:
-        credential = await self._credential()
+    async def _attempts(self, asked: Asked, deliver: Deliver) -> None:
+        credential = await self._credential(asked.route)
         renewed = False
         attempt = 0
         while True:
             try:
-                await self._attempt(credential, deliver)
+                await self._attempt(asked, credential, deliver)
                 return
             except GatewayError as error:
                 if self._answered:
@@ -265,7 +219,7 @@ class Turn:
                     credential = await self._runtime.credentials.refreshed(credential)
                     hide(credential)
                     continue
-                if await self._mended(error):
+                if await asked.mended(error):
                     continue
                 wait = _wait_before_retry(error, attempt)
                 if wait is None:
@@ -274,89 +228,44 @@ class Turn:
             attempt += 1
             await asyncio.sleep(wait)
 
-    async def _mended(self, error: GatewayError) -> bool:
-        """Whether the request is now another one, in which the cause of the error is avoided."""
-        if error.code == UNREADABLE_SEAL:
-            return self._drop_seals()
-        if error.code == NOT_GONE_ON_FROM:
-            return await self._replay()
-        return error.code == NO_COMPACTION and self._summarise()
-
-    async def _replay(self) -> bool:
-        """Send the conversation that the provider stores too; False when the gateway does not have
-        all of it.
-        """
-        try:
-            recalled = await self._runtime.responses.replayed(self._recalled)
-        except GatewayError as error:
-            log.debug("%s: the conversation is not told again: %s", self.id, error.message)
-            return False
-        if recalled is self._recalled:
-            return False
-        self._recalled = recalled
-        self._fit()
-        return True
-
-    def _summarise(self) -> bool:
-        """Ask the model for a summary instead of the upstream for a compaction; False when that is
-        done already.
-        """
-        if self._summarises or not asks_for_compaction(self._asked):
-            return False
-        self._summarises = True
-        self._fit()
-        return True
-
-    def _drop_seals(self) -> bool:
-        """Go on without sealed reasoning; False when there is none left to drop."""
-        without = without_seals(self._asked)
-        if without is self._asked:
-            return False
-        self._asked = without
-        self._unsealed = True
-        self._record.notices.append(
-            Notice(
-                "dropped_reasoning_state",
-                "the upstream could not read earlier reasoning, so it was left out",
-            )
-        )
-        return True
-
-    async def _credential(self) -> "Credential | None":
-        assert self.route is not None
-        credential = await self._runtime.credential(self.route.provider)
+    async def _credential(self, route: Route) -> "Credential | None":
+        credential = await self._runtime.credential(route.provider)
         if credential is not None:
             self.account = credential.account
             self._account_label = credential.label
             hide(credential)
         return credential
 
-    async def _attempt(self, credential: "Credential | None", deliver: Deliver) -> None:
-        assert self.route is not None and self._relay is not None
-        call = self._relay.translate(self._asked, self.route, credential)
+    async def _attempt(
+        self, asked: Asked, credential: "Credential | None", deliver: Deliver
+    ) -> None:
+        route, relay = asked.route, asked.relay
+        call = relay.translate(asked.request, route, credential)
         self._record.told(call.notices)
         self._idle_timeout = call.idle_timeout or self._runtime.settings.timeouts.idle
         if call.total_timeout is not None and self._deadline is not None:
             self._total_timeout = call.total_timeout
             self._deadline.reschedule(self._record.started + call.total_timeout)
-        transport = self._runtime.transports.get(self.route.provider, self.account)
+        transport = self._runtime.transports.get(route.provider, self.account)
         self._waiting_since = self._loop.time()
         try:
             async with AsyncExitStack() as stack:
-                opening = stack.enter_async_context(self._relay.open(call, transport))
-                stream = await self._relay.guard("gateway_open", opening)
+                opening = stack.enter_async_context(relay.open(call, transport))
+                stream = await relay.guard("gateway_open", opening)
                 if not 200 <= stream.status < 300:
                     body = await read_body(stream)
-                    raise self._relay.error(stream.status, stream.headers, body, call)
-                await self._pump(stream, call, deliver)
+                    raise relay.error(stream.status, stream.headers, body, call)
+                await self._pump(asked, stream, call, deliver)
         finally:
             self._waiting_since = None
 
-    async def _pump(self, stream: UpstreamStream, call: UpstreamCall, deliver: Deliver) -> None:
-        assert self.route is not None and self._relay is not None
-        decoder = self._relay.decoder(call, self.route, stream.headers)
-        restore = RestoreCustomTools(self._bridged) if self._bridged else None
-        summary = SummaryToItem() if self._summarises else None
+    async def _pump(
+        self, asked: Asked, stream: UpstreamStream, call: UpstreamCall, deliver: Deliver
+    ) -> None:
+        relay = asked.relay
+        decoder = relay.decoder(call, asked.route, stream.headers)
+        restore = RestoreCustomTools(asked.bridged) if asked.bridged else None
+        summary = SummaryToItem() if asked.summarises else None
         checker = GrammarChecker() if log.isEnabledFor(logging.DEBUG) else None
         held: list[Event] = []
         reader = aiter(stream)
@@ -384,11 +293,11 @@ class Turn:
                 if task is not None and task.cancelling():
                     raise
                 # Nobody cancelled this turn: it leaked out of a task of the plugin's own.
-                raise self._relay.bug("gateway_open", RuntimeError("cancelled itself")) from error
+                raise relay.bug("gateway_open", RuntimeError("cancelled itself")) from error
             except (Exception, SystemExit) as error:
                 reading = self._waiting_since is not None
                 hook = "gateway_open" if reading else "gateway_decoder"
-                raise self._relay.bug(hook, error) from error
+                raise relay.bug(hook, error) from error
             if restore is not None:
                 events = restore.feed(events)
             if summary is not None:
@@ -436,20 +345,6 @@ def _expect_batch(events: object, method: str) -> None:
     if not isinstance(events, Sequence) or isinstance(events, str | bytes | bytearray):
         kind = type(events).__name__
         raise WrongResult(f"gave a decoder whose {method}() returned {kind}, not events")
-
-
-def _with_options(request: Request, route: Route) -> Request:
-    """The request with what the model name's suffixes ask for.
-
-    An effort in the name wins over the request's; a tier that the request names wins over the name.
-    """
-    effort, tier = route.options.get("effort"), route.options.get("tier")
-    if effort is not None:
-        reasoning = replace(request.reasoning, effort=effort, enabled=None, budget_tokens=None)
-        request = replace(request, reasoning=reasoning)
-    if tier is not None and request.session.service_tier is None:
-        request = replace(request, session=replace(request.session, service_tier=tier))
-    return request
 
 
 def _wait_before_retry(error: GatewayError, attempt: int) -> float | None:
