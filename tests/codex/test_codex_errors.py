@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway_codex.errors import read_error
+from gateway_codex.errors import read_error, refine
 from gateway_codex.plugin import CodexProvider
 from gateway_core import (
     ContextOverflow,
@@ -90,6 +90,13 @@ def test_the_table(status: int, body: object, kind: type[GatewayError]) -> None:
     assert found.message
     assert found.upstream is not None
     assert "status" in found.upstream
+
+
+@each("end", [10**400, float("inf"), 1_777_900_000_000])
+def test_an_end_that_is_no_date_is_far_away(end: float) -> None:
+    """Milliseconds where seconds are meant, above all."""
+    limit = QuotaExhausted("Used up.", upstream={"resets_at": end})
+    assert refine(limit, NOW).retry_after == 864_000
 
 
 @pytest.mark.parametrize("body", [{"detail": UNSUPPORTED}, error(UNSUPPORTED)])

@@ -66,6 +66,15 @@ def test_codex_home_names_another_place(
     assert import_login(None, SETTINGS).account == ACCOUNT_ID
 
 
+def test_a_place_that_cannot_be_looked_at_is_no_login(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of somebody else's is one; this is another, for whoever runs the tests as root."""
+    monkeypatch.setenv("CODEX_HOME", str(home / ("x" * 300)))
+    with pytest.raises(LoginRequired, match=r"cannot read .*auth\.json"):
+        import_login(None, SETTINGS)
+
+
 def test_a_folder_or_a_file_may_be_named(tokens: Tokens, home: Path) -> None:
     path = written(home / "copy" / "auth.json", owner_document(tokens))
     assert import_login(path.parent, SETTINGS) == import_login(path, SETTINGS)

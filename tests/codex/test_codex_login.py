@@ -240,7 +240,10 @@ async def test_a_hiccup_while_polling_is_sat_out(
     ("description", "advice"),
     [
         ("missing_codex_entitlement", "workspace does not include Codex: ask its administrator"),
-        ("The user said no", "choose another account or workspace"),
+        (
+            "The user said no",
+            "choose another account or workspace .*its cookies of auth.openai.com",
+        ),
     ],
 )
 async def test_a_refusal_is_explained(

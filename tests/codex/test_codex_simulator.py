@@ -196,8 +196,8 @@ def test_a_stall_ends_when_it_is_released(simulator: CodexSimulator, http: httpx
     with http.stream("POST", "/responses", json=request()) as response:
         chunks = response.iter_bytes()
         assert b"response.created" in next(chunks)
-        assert simulator.stalls.wait(10)
-        simulator.release()
+        assert simulator.connections.stalls.wait(10)
+        simulator.connections.release()
         assert b"response.completed" not in b"".join(chunks)
 
 

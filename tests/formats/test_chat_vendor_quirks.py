@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gateway_core import Event, QuotaExhausted, UpstreamProtocol
-from gateway_core.content import Reasoning
+from gateway_core.content import Reasoning, ToolCall
 from gateway_core.events import Fail, Open, Tick
 from gateway_core.formats.chat import StreamReader, read_error, write_request
 from gateway_core.grammar import check_stream
@@ -95,3 +95,18 @@ def test_a_choice_among_some_tools_is_made_by_offering_no_others(
     assert [tool["function"]["name"] for tool in body["tools"]] == offered
     assert body.get("tool_choice") == said
     assert len(request.tools) == 3
+
+
+def test_tools_get_the_names_of_the_client_back() -> None:
+    """Also where the name is in each fragment; a tool that nobody renamed keeps its own."""
+    fragments = [
+        {"index": 0, "id": "a", "function": {"name": "short", "arguments": "{"}},
+        {"index": 0, "function": {"name": "short", "arguments": "}"}},
+        {"index": 1, "id": "b", "function": {"name": "other", "arguments": "{}"}},
+    ]
+    data = sse(*(chunk({"tool_calls": [one]}) for one in fragments), chunk({}, "tool_calls"))
+    events = read(StreamReader("v", tool_names={"short": "a.long.name"}), data)
+    assert collect(events).parts == [
+        ToolCall("a", "a.long.name", "{}"),
+        ToolCall("b", "other", "{}"),
+    ]

@@ -362,3 +362,20 @@ def test_whether_the_turn_is_over_is_passed_on() -> None:
 
 def test_the_protocol_does_not_answer_back() -> None:
     assert StreamReader("codex").data_to_send() == b""
+
+
+def test_tools_get_the_names_of_the_client_back() -> None:
+    """Also inside a namespace."""
+    calls = [
+        {"call_id": "a", "name": "short"},
+        {"call_id": "b", "name": "other"},
+        {"call_id": "c", "name": "short", "namespace": "crm"},
+    ]
+    items = [done(at, "function_call", **call, arguments="{}") for at, call in enumerate(calls)]
+    reader = StreamReader("vendor", tool_names={"short": "a.long.name"})
+    kept = {"responses": {"namespace": "crm", "name": "a.long.name"}}
+    assert collect(reader.feed(sse(created(), *items, completed()))).parts == [
+        ToolCall("a", "a.long.name", "{}"),
+        ToolCall("b", "other", "{}"),
+        ToolCall("c", "crm__a.long.name", "{}", extras=kept),
+    ]

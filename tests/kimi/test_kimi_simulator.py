@@ -49,6 +49,17 @@ def test_a_careful_request_passes() -> None:
             body(tools=[{"function": {"name": "f", "parameters": {"properties": {"p": {}}}}}]),
             "type is not defined",
         ),
+        *(
+            (
+                body(tools=[{"function": {"name": name, "parameters": {"type": "object"}}}]),
+                "not valid",
+            )
+            for name in ("x" * 65, "a.b", "3d")
+        ),
+        (
+            body(tool_choice={"type": "function", "function": {"name": "f"}}),
+            "chosen and not offered",
+        ),
     ],
 )
 def test_a_careless_request_does_not(request_body: dict[str, Any], words: str) -> None:

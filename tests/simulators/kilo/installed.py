@@ -11,9 +11,10 @@ from gateway_core.credentials.file_store import FileStore
 from gateway_kilo.plugin import KiloProvider
 from simulators.kilo.server import KiloSimulator
 from support.command import GatewayCommand
+from support.served import HttpServed
 from support.server import Gateway, running_gateway
 
-__all__ = ["kilo_command", "kilo_gateway"]
+__all__ = ["KiloServed", "kilo_command", "kilo_gateway"]
 
 
 @contextmanager
@@ -48,3 +49,16 @@ def kilo_command(simulator: KiloSimulator, home: Path) -> GatewayCommand:
         "GATEWAY_PLUGINS": "kilo",
     }
     return command
+
+
+class KiloServed(HttpServed[KiloSimulator]):
+    """The pair for Kilo, whose logins are one token that never is renewed."""
+
+    provider = "kilo"
+    model = "kilo-auto/free"
+    simulated = KiloSimulator
+    started = staticmethod(kilo_gateway)
+    idle_setting = "providers.kilo.idle_timeout"
+
+    def end_login(self) -> None:
+        self.simulator.revoke()

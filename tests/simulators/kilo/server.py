@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from gateway_core.json import JsonObject, loads_object
 from simulators.kimi.upstream import ChatUpstream, Recorded, Refused, json_response
+from simulators.kimi.validation import name_problems
 
 __all__ = ["KiloSimulator"]
 
@@ -132,6 +133,7 @@ class KiloSimulator(ChatUpstream):
         if not re.fullmatch(r"gateway-kilo/[\d.]+", headers.get("user-agent", "")):
             yield f"the user agent is {headers.get('user-agent')!r}"
         yield from _pair_problems(body["messages"])
+        yield from name_problems(body)
 
     def routes(self) -> list[Route]:
         """Logins, models and account."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway_core.json import JsonObject, dumps
+from simulators.grok.connections import PIECE_BYTES
 
 __all__ = ["Answering", "perform"]
 
@@ -36,8 +37,10 @@ class Answering:
         return {"id": self.id, "object": kind, "created": 1787400000, "model": self.model}
 
 
-def perform(steps: Sequence[JsonObject], answering: Answering) -> Iterator[bytes | str]:
-    """The bytes of a stream; a text is the verb of what happens to the connection, and the last."""
+def perform(steps: Sequence[JsonObject], answering: Answering) -> Iterator[bytes | str | float]:
+    """The bytes of a stream; a number is of seconds to wait; a text is the verb of what happens to
+    the connection, and the last.
+    """
     for step in steps:
         if step["do"] == "shape":
             answering.shapes |= frozenset(step["shapes"])
@@ -45,16 +48,19 @@ def perform(steps: Sequence[JsonObject], answering: Answering) -> Iterator[bytes
         if isinstance(piece, str):
             yield piece
             return
+        if isinstance(piece, float):
+            yield piece
+            continue
         data = piece if isinstance(piece, bytes) else b"data: %b\n\n" % dumps(piece)
         if "comments" in answering.shapes:
             data = b": KILO PROCESSING\n\n" + data
-        size = 1 if "split" in answering.shapes else len(data)
+        size = PIECE_BYTES if "split" in answering.shapes else len(data)
         yield from (data[start : start + size] for start in range(0, len(data), size))
 
 
 def _perform(
     steps: Sequence[JsonObject], answering: Answering
-) -> Iterator[JsonObject | bytes | str]:
+) -> Iterator[JsonObject | bytes | str | float]:
     yield answering.chunk({"role": "assistant", "content": ""})
     finish, usage = "stop", _USAGE
     for place, step in enumerate(steps):
@@ -74,7 +80,9 @@ def _perform(
             case "fail":
                 yield {"error": {"message": step["message"], "type": step["type"]}}
                 yield "cut"
-            case "cut" | "reset":
+            case "wait":
+                yield float(step["seconds"])
+            case "cut" | "reset" | "stall":
                 yield step["do"]
     yield from _end(finish, usage, answering)
 

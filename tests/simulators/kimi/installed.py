@@ -12,9 +12,10 @@ from gateway_core.credentials.file_store import FileStore
 from gateway_kimi.plugin import KimiProvider
 from simulators.kimi.server import ACCESS_SECONDS, KimiSimulator
 from support.command import GatewayCommand
+from support.served import HttpServed
 from support.server import Gateway, running_gateway
 
-__all__ = ["kimi_command", "kimi_gateway", "settings_for", "store_login"]
+__all__ = ["KimiServed", "kimi_command", "kimi_gateway", "settings_for", "store_login"]
 
 
 def settings_for(simulator: KimiSimulator) -> dict[str, str]:
@@ -69,3 +70,23 @@ def kimi_command(simulator: KimiSimulator, home: Path) -> GatewayCommand:
     }
     command.environ["GATEWAY_PLUGINS"] = "kimi"
     return command
+
+
+class KimiServed(HttpServed[KimiSimulator]):
+    """The pair for Kimi."""
+
+    provider = "kimi"
+    model = "k3"
+    simulated = KimiSimulator
+    started = staticmethod(kimi_gateway)
+    idle_setting = "providers.kimi.idle_timeout"
+
+    @property
+    def refreshes(self) -> int:
+        return self.simulator.refreshes
+
+    def end_tokens(self) -> None:
+        self.simulator.revoke()
+
+    def end_login(self) -> None:
+        self.simulator.revoke(refresh=True)

@@ -5,9 +5,10 @@ The language is that of `simulators.codex.script`: a line that starts with a ver
 
 - content: `think`, `text`, `tool: Name {"json": 1}`
 - shape of the stream: `shape: split no-ids ...` (see `SHAPES`)
-- ends: `stop: length`, `fail: type message`, `cut` (the body ends), `reset` (the connection does)
+- ends: `stop: length`, `fail: type message`, `cut` (the body ends), `reset` (the connection does),
+  `stall`
 - instead of a stream: `http: status type [retry=1.2] message`, and `page: status` for HTML
-- between: `usage: prompt_tokens=9 completion_tokens=2`
+- between: `wait: 200ms`, `usage: prompt_tokens=9 completion_tokens=2`
 
 `times=1` at a `fail`, `http` or another end makes it happen for that many attempts of the turn.
 """
@@ -30,7 +31,7 @@ SHAPES: Final = frozenset(
         "no-index",  # calls have no index
         "no-usage",
         "signed",  # reasoning comes with a signature
-        "split",  # one byte at a time
+        "split",  # a few bytes at a time
         "stop-with-calls",  # the finish reason does not tell of calls
         "usage-in-choice",  # and nowhere else
         "usage-on-top",  # and nowhere else
@@ -65,7 +66,7 @@ def _page(argument: str) -> JsonObject:
     return {"status": int(status)} | read_times(options)
 
 
-_SAME: Final = ("think", "text", "tool", "stop", "cut", "reset", "usage")
+_SAME: Final = ("think", "text", "tool", "stop", "cut", "reset", "stall", "wait", "usage")
 _PARSERS: Final[Mapping[str, Parser]] = {
     **{verb: PARSERS[verb] for verb in _SAME},
     "shape": _shape,

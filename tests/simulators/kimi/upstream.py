@@ -4,8 +4,8 @@ A vendor's simulator says who may ask (`admit`), what is wrong with a body (`pro
 else it serves (`routes`).
 """
 
+import asyncio
 import itertools
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from simulators.codex.script import Section, find_prompt, for_attempt, steps_for
 from simulators.grok.connections import Connections
 from simulators.kimi.chunks import Answering, perform
 from simulators.kimi.script import parse_script
-from support.app_server import ThreadServer
+from support.app_server import ThreadServer, listening
 
 __all__ = ["ChatUpstream", "Recorded", "Refused", "json_response"]
 
@@ -74,7 +74,7 @@ class ChatUpstream:
         self._script: list[Section] = []
         self._attempts: Counter[tuple[str, int]] = Counter()
         self._numbers = itertools.count(1)
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = listening()
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         chat = Route(chat_path, self._chat, methods=["POST"])
         self._server = ThreadServer(
@@ -100,10 +100,14 @@ class ChatUpstream:
         found = [problem for request in self.requests for problem in request.violations]
         return [*found, *self.other_violations]
 
-    def play(self, script: str) -> None:
-        """From now on the model answers by this script; see `simulators.kimi.script`."""
+    def forget_requests(self) -> None:
+        """Begin anew for the next test: no request was made."""
         self.requests.clear()
         self._attempts.clear()
+
+    def play(self, script: str) -> None:
+        """From now on the model answers by this script; see `simulators.kimi.script`."""
+        self.forget_requests()
         self._script = parse_script(script)
 
     # For the vendors
@@ -164,6 +168,10 @@ class ChatUpstream:
         for piece in perform(steps, answering):
             if isinstance(piece, bytes):
                 yield piece
+            elif isinstance(piece, float):
+                await asyncio.sleep(piece)
+            elif piece == "stall":
+                await self.connections.stall()
             elif piece == "reset":
                 self.connections.hang_up(request, reset=True)
 

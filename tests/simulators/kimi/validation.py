@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gateway_core.json import JsonObject, loads
 
-__all__ = ["MODELS", "problems"]
+__all__ = ["MODELS", "name_problems", "problems"]
 
 MODELS: Final[dict[str, JsonObject]] = {
     "k3": {
@@ -48,6 +48,8 @@ _MESSAGE_KEYS: Final[dict[str, set[str]]] = {
 }
 _CHOICES: Final = {"$ref", "anyOf", "oneOf", "allOf", "not", "if"}
 _AGENTS: Final = re.compile(r"KimiCLI/\d+\.\d+\.\d+")
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+"""What all vendors take; some take more."""
 _DEVICE: Final = ("platform", "version", "device-name", "device-model", "os-version", "device-id")
 
 
@@ -66,8 +68,23 @@ def problems(body: JsonObject, headers: Mapping[str, str]) -> Iterator[str]:
         yield "max_completion_tokens is no whole number"
     yield from _thinking_problems(body)
     yield from _message_problems(body)
+    yield from name_problems(body)
     for tool in body.get("tools", ()):
         yield from _tool_problems(tool)
+
+
+def name_problems(body: JsonObject) -> Iterator[str]:
+    """Names of tools that a careful program does not send, and calls of tools by other names."""
+    offered = {tool["function"]["name"] for tool in body.get("tools", ())}
+    calls = [call for message in body["messages"] for call in message.get("tool_calls", ())]
+    called = {call["function"]["name"] for call in calls}
+    choice = body.get("tool_choice")
+    chosen = {choice["function"]["name"]} if isinstance(choice, dict) else set()
+    for name in sorted(offered | called | chosen):
+        if not _NAME.fullmatch(name):
+            yield f"the tool name {name!r} is not valid"
+    if chosen - offered:
+        yield f"the tool {chosen} is chosen and not offered"
 
 
 def _thinking_problems(body: JsonObject) -> Iterator[str]:

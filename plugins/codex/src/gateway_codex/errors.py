@@ -32,6 +32,8 @@ from gateway_core.json import loads
 __all__ = ["quota_error", "read_error", "refine"]
 
 _LONGEST: Final = 2000
+_LONGEST_WAIT: Final = 864_000.0
+"""Seconds, as for every error: no plan is used up for longer, and not every number is a date."""
 _OVERFLOW: Final = re.compile(
     r"context window|context length|too many tokens|maximum context|prompt is too long", re.I
 )
@@ -123,7 +125,7 @@ def _told_quota(error: QuotaExhausted, now: float) -> QuotaExhausted:
     seconds = error.retry_after
     resets_at = facts.get("resets_at")
     if isinstance(resets_at, int | float) and not isinstance(resets_at, bool) and resets_at > now:
-        seconds = resets_at - now
+        seconds = min(resets_at, now + _LONGEST_WAIT) - now
     message = error.message.rstrip(". ")
     plan = facts.get("plan_type")
     if isinstance(plan, str) and plan:

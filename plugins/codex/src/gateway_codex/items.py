@@ -9,8 +9,8 @@ except for calls that nobody answered.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from gateway_codex.names import ToolAliases, short_call_id
-from gateway_core import Unsupported
+from gateway_codex.names import short_call_id
+from gateway_core import ToolAliases, Unsupported
 from gateway_core.json import JsonObject
 
 __all__ = ["ABORTED", "clean_items", "message"]

@@ -45,6 +45,9 @@ _CODE_LIFE = 900.0
 _REVOKE_SECONDS = 10.0
 _DUE = timedelta(minutes=5)
 _NO_ENTITLEMENT = "missing_codex_entitlement"
+_ALWAYS_THE_SAME = (
+    "(if the browser keeps choosing the same one, delete its cookies of auth.openai.com)"
+)
 
 
 async def login(
@@ -184,13 +187,14 @@ def _explained(error: LoginRequired) -> LoginRequired:
     if _NO_ENTITLEMENT in error.message:
         return LoginRequired(
             "this ChatGPT workspace does not include Codex: ask its administrator to switch it on, "
-            "or log in again and choose another workspace",
+            f"or log in again and choose another workspace {_ALWAYS_THE_SAME}",
             code=_NO_ENTITLEMENT,
         )
     if error.code == "access_denied":
         return LoginRequired(
             f"{error.message}: the login was refused in the browser, or the workspace does not "
-            "allow it; run `gateway login codex` again and choose another account or workspace",
+            "allow it; run `gateway login codex` again and choose another account or workspace "
+            f"{_ALWAYS_THE_SAME}",
             code=error.code,
         )
     return error

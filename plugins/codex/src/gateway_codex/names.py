@@ -1,4 +1,4 @@
-"""Names and ids within the limits of the backend, the same for the same input at any time.
+"""Ids within the limits of the backend, the same for the same input at any time.
 
 A shortened form depends on nothing but what it stands for, so the translated history of a
 conversation does not change when it grows.
@@ -9,7 +9,7 @@ import re
 from typing import Final
 from uuid import UUID, uuid5
 
-__all__ = ["ToolAliases", "account_scope", "session_uuid", "short_call_id", "tool_alias"]
+__all__ = ["account_scope", "session_uuid", "short_call_id"]
 
 _FITS: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_-]")
@@ -21,35 +21,6 @@ def short_call_id(call_id: str) -> str:
     if _FITS.fullmatch(call_id):
         return call_id
     return f"{_UNFIT.sub('_', call_id)[:47]}_{_digest(call_id, 16)}"
-
-
-def tool_alias(name: str) -> str:
-    """The name if it fits, else its end, where a tool of a server says what it does, and a hash."""
-    if _FITS.fullmatch(name):
-        return name
-    safe = _UNFIT.sub("_", name)
-    start = "mcp__" if safe.startswith("mcp__") else ""
-    room = 64 - 9 - len(start)
-    return f"{start}{safe.removeprefix(start)[-room:]}_{_digest(name, 8)}"
-
-
-class ToolAliases:
-    """The tool names of one request that the backend refuses, and how to get them back.
-
-    restore: wire name to the client's name, for those that differ.
-    """
-
-    __slots__ = ("restore",)
-
-    def __init__(self) -> None:
-        self.restore: dict[str, str] = {}
-
-    def wire(self, name: str) -> str:
-        """The name as it is sent."""
-        alias = tool_alias(name)
-        if alias != name:
-            self.restore[alias] = name
-        return alias
 
 
 def session_uuid(session: str, agent: str | None = None) -> str:

@@ -11,16 +11,27 @@ from typing import Final, Literal
 
 from gateway_codex.items import clean_items, message
 from gateway_codex.models import CodexModel, find_model, parse_name
-from gateway_codex.names import ToolAliases, account_scope, session_uuid, tool_alias
+from gateway_codex.names import account_scope, session_uuid
 from gateway_codex.schemas import strict_schema, tool_schema
 from gateway_codex.settings import CodexSettings
 from gateway_codex.tools import clean_choice, clean_tools, fits_lite
-from gateway_core import Credential, Media, Message, Request, Route, Text, Unsupported, UpstreamCall
+from gateway_core import (
+    Credential,
+    Media,
+    Message,
+    Request,
+    Route,
+    Text,
+    ToolAliases,
+    Unsupported,
+    UpstreamCall,
+)
 from gateway_core.content import Part, ResultPart, ToolResult
 from gateway_core.degrade import nearest_effort
 from gateway_core.formats.responses import write_request
 from gateway_core.json import JsonObject, dumps
 from gateway_core.request import OutputSpec
+from gateway_core.tool_names import tool_alias
 
 __all__ = ["ISSUER", "CallState", "account_headers", "translate"]
 
@@ -68,7 +79,7 @@ def translate(
     """
     wanted = _Wanted(request, route, settings)
     scope = account_scope(credential.account)
-    aliases = ToolAliases()
+    aliases = ToolAliases(request)
     written = write_request(
         _with_texts_inline(request), wanted.model.slug, issuer=ISSUER, scope=scope
     )

@@ -1,7 +1,7 @@
 """The backend's event stream to canonical events, sans-IO.
 
 `gateway_core.formats.responses` reads the Responses part of it. Here is what is the backend's own:
-its private events, shortened tool names, and errors in its own terms.
+its private events, and errors in its own terms.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from gateway_codex.account import rate_windows_from_event
 from gateway_codex.errors import quota_error, refine
 from gateway_codex.request import ISSUER
-from gateway_core import Event, JsonObject, RateWindow, ToolCall, UpstreamProtocol
-from gateway_core.events import Begin, Fail, NoticeSeen, Open, Tick, UsageSeen
+from gateway_core import Event, JsonObject, RateWindow, UpstreamProtocol
+from gateway_core.events import Begin, Fail, NoticeSeen, Tick, UsageSeen
 from gateway_core.formats.responses import StreamReader
 from gateway_core.json import loads_object
 
@@ -34,8 +34,7 @@ class CodexDecoder:
         clock: Callable[[], float],
         on_windows: Callable[[list[RateWindow]], None] | None = None,
     ) -> None:
-        self._reader = StreamReader(ISSUER, scope, on_unknown=self._private)
-        self._restore = restore
+        self._reader = StreamReader(ISSUER, scope, on_unknown=self._private, tool_names=restore)
         self._clock = clock
         self._on_windows = on_windows
         self._limit_reached: list[RateWindow] | None = None
@@ -56,11 +55,6 @@ class CodexDecoder:
     def _finish(self, events: list[Event]) -> list[Event]:
         if not events:
             return events
-        if self._restore:
-            for event in events:
-                if type(event) is Open and type(event.part) is ToolCall:
-                    part = event.part
-                    part.name = self._restore.get(part.name, part.name)
         last = events[-1]
         if type(last) is Fail:
             self._refine(last, events)

@@ -7,9 +7,8 @@ schemas, and refuses by name what does not exist there.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from gateway_codex.names import ToolAliases
 from gateway_codex.schemas import complies_strictly, tool_schema
-from gateway_core import InvalidRequest, Unsupported
+from gateway_core import InvalidRequest, ToolAliases, Unsupported
 from gateway_core.json import JsonObject
 
 __all__ = ["clean_choice", "clean_tools", "fits_lite"]

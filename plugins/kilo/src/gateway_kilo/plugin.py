@@ -93,9 +93,9 @@ class KiloProvider:
         return translate(request, route, credential, settings)
 
     @hookimpl
-    def gateway_decoder(self) -> StreamDecoder:
+    def gateway_decoder(self, call: UpstreamCall) -> StreamDecoder:
         """A fresh decoder: the core reads the format."""
-        return StreamReader(ISSUER, read_error=read_chunk_error)
+        return StreamReader(ISSUER, read_error=read_chunk_error, tool_names=call.state)
 
     @hookimpl
     def gateway_error(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
-from gateway_core import Credential, Request, Route, UpstreamCall
+from gateway_core import Credential, Request, Route, ToolAliases, UpstreamCall
 from gateway_core.formats.chat import write_request
 from gateway_core.json import dumps
 from gateway_core.session_key import conversation_uuid
@@ -36,10 +36,15 @@ def headers_for(credential: Credential | None, settings: KiloSettings) -> dict[s
 def translate(
     request: Request, route: Route, credential: Credential | None, settings: KiloSettings
 ) -> UpstreamCall:
-    """The call. Raises `Unsupported` for what Kilo cannot be told."""
-    tools = [tool for tool in request.tools if getattr(tool, "kind", None) not in PAINTING]
+    """The call. Its state is `tool_names` for the `StreamReader`.
+
+    Raises `Unsupported` for what Kilo cannot be told.
+    """
+    aliases = ToolAliases(request, letter_first=True)  # as Google's models want it
+    fitting = aliases.fit(request)
+    tools = [tool for tool in fitting.tools if getattr(tool, "kind", None) not in PAINTING]
     body = write_request(
-        request if len(tools) == len(request.tools) else replace(request, tools=tools),
+        fitting if len(tools) == len(fitting.tools) else replace(fitting, tools=tools),
         vendor_name(route.model),
         issuer=ISSUER,
         reasoning_field="reasoning",
@@ -64,4 +69,5 @@ def translate(
         headers,
         dumps(body),
         idle_timeout=settings.idle_timeout,
+        state=aliases.restore,
     )

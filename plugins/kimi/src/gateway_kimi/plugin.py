@@ -94,7 +94,7 @@ class KimiProvider:
     @hookimpl
     def gateway_decoder(self, call: UpstreamCall) -> StreamDecoder:
         """A fresh decoder: the core reads the format."""
-        return StreamReader(ISSUER, read_error=read_chunk_error, show_reasoning=call.state)
+        return StreamReader(ISSUER, read_error=read_chunk_error, **call.state)
 
     @hookimpl
     def gateway_error(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from gateway_core import Credential, JsonObject, Model, Request, Route, UpstreamCall
+from gateway_core import Credential, JsonObject, Model, Request, Route, ToolAliases, UpstreamCall
 from gateway_core.formats.chat import write_request
 from gateway_core.json import dumps
 from gateway_core.request import EFFORTS
@@ -27,12 +27,13 @@ _CALL_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 def translate(
     request: Request, route: Route, credential: Credential, settings: KimiSettings
 ) -> UpstreamCall:
-    """The call. Its state is whether the client wants to see the reasoning.
+    """The call. Its state is what the `StreamReader` must know of the request, by parameter.
 
     Raises `Unsupported` for what Kimi cannot be told.
     """
+    aliases = ToolAliases(request, letter_first=True)
     body = write_request(
-        request,
+        aliases.fit(request),
         route.model,
         issuer=ISSUER,
         effort_field=None,
@@ -62,7 +63,7 @@ def translate(
         headers,
         dumps(body),
         idle_timeout=settings.idle_timeout,
-        state=wanted != "none",
+        state={"show_reasoning": wanted != "none", "tool_names": aliases.restore},
     )
 
 

@@ -5,6 +5,7 @@ at once or as an object, fragments of parallel calls interleaved, one id for two
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,11 +34,14 @@ class CallReader:
 
     answer_id: the upstream's name for the answer, from which ids are made for calls without one, so
     that they differ from those of other answers and the same bytes give the same ids.
+
+    tool_names: the upstream's names of tools to those of the client, where they differ.
     """
 
-    def __init__(self, parts: PartWriter) -> None:
+    def __init__(self, parts: PartWriter, tool_names: Mapping[str, str]) -> None:
         self.answer_id = ""
         self._parts = parts
+        self._tool_names = tool_names
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
@@ -117,7 +121,8 @@ class CallReader:
             id_ += "_"
         self._ids.add(id_)
         call.opened = True
-        self._parts.tool(call.key, id=id_, name=call.name, custom=call.custom)
+        name = self._tool_names.get(call.name, call.name)
+        self._parts.tool(call.key, id=id_, name=name, custom=call.custom)
         for text in call.arguments:  # those that came before the name
             self._parts.arguments(call.key, text)
 

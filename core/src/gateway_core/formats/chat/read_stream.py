@@ -4,7 +4,7 @@ Reads leniently what vendors make of the format; sans-IO. Text that only an upst
 documents (think tags and the like) is left as it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway_core.content import Citation, Reasoning
@@ -34,7 +34,8 @@ class StreamReader:
 
     issuer: the provider that reasoning seals go back to. read_error: what a chunk with an `error`
     means. show_reasoning: False drops the thoughts, for clients that switched thinking off where
-    the model thinks all the same; they then are life signs, too.
+    the model thinks all the same; they then are life signs, too. tool_names: what
+    `ToolAliases.restore` of the request says.
     """
 
     def __init__(
@@ -43,12 +44,13 @@ class StreamReader:
         *,
         read_error: Callable[[JsonObject], GatewayError] = error_from_object,
         show_reasoning: bool = True,
+        tool_names: Mapping[str, str] | None = None,
     ) -> None:
         self._read_error = read_error
         self._show_reasoning = show_reasoning
         self._sse = SSEReader()
         self._parts = PartWriter()
-        self._calls = CallReader(self._parts)
+        self._calls = CallReader(self._parts, tool_names or {})
         self._details = DetailReader(issuer)
         self._loads = DocumentStream().loads
         self._begun = False

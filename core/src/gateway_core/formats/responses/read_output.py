@@ -6,7 +6,7 @@ were missing. Items are known by their place in the output, because some service
 event to event. It knows no bytes and no envelope; `read_stream` does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gateway_core.content import Extras, Foreign, Reasoning, Seal, Text
@@ -79,7 +79,8 @@ class OutputReader:
 
     own_item: a provider's own reading of an item, asked when it is announced and when it is done:
     the parts that stand for it, possibly none, or None to have it read as usual. Messages and
-    reasoning are always read as usual.
+    reasoning are always read as usual. tool_names: the upstream's names of tools to those of the
+    client, where they differ.
     """
 
     def __init__(
@@ -87,7 +88,8 @@ class OutputReader:
         writer: PartWriter,
         issuer: str,
         scope: str | None,
-        own_item: OwnItem | None = None,
+        own_item: OwnItem | None,
+        tool_names: Mapping[str, str],
     ) -> None:
         self.refused = False
         self.searches = 0
@@ -95,6 +97,7 @@ class OutputReader:
         self._issuer = issuer
         self._scope = scope
         self._own_item = own_item
+        self._tool_names = tool_names
         self._items: dict[int, _Item] = {}
         self._places: dict[str, int] = {}
         self._call_ids: set[str] = set()
@@ -331,6 +334,7 @@ class OutputReader:
         name = _string(item, "name")
         if not name:
             raise UpstreamProtocol("the upstream sent a tool call without a name")
+        name = self._tool_names.get(name, name)
         extras: Extras | None = None
         if namespace := _string(item, "namespace"):
             extras = {FORMAT_NAME: {"namespace": namespace, "name": name}}

@@ -6,7 +6,7 @@ that it does not know are skipped as signs of life, after a look by the provider
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway_core.errors import GatewayError, UpstreamProtocol
@@ -39,7 +39,7 @@ class StreamReader:
 
     issuer, scope: stamped on the seals of reasoning. on_unknown: shown the type and data of every
     event that is skipped as unknown (rate limits, metadata); it may not raise. own_item: see
-    `OutputReader`.
+    `OutputReader`. tool_names: what `ToolAliases.restore` of the request says.
     """
 
     def __init__(
@@ -49,10 +49,11 @@ class StreamReader:
         *,
         on_unknown: Callable[[str, bytes], None] | None = None,
         own_item: OwnItem | None = None,
+        tool_names: Mapping[str, str] | None = None,
     ) -> None:
         self._sse = SSEReader()
         self._writer = PartWriter()
-        self._output = OutputReader(self._writer, issuer, scope, own_item)
+        self._output = OutputReader(self._writer, issuer, scope, own_item, tool_names or {})
         self._on_unknown = on_unknown
         self._loads = DocumentStream().loads
         self._begun = False

@@ -73,7 +73,8 @@ def _expect_pairs(translated: Asked, around: dict[str, frozenset[str]]) -> bool:
     rule="Each tool has a name of its own, and calls in the history use the name of their tool.",
     why="Upstreams cut long names and refuse dots. Two tools that become one, or a call that names "
     "a tool which was not offered, break the turn or run the wrong tool.",
-    cure="Make an alias from the name and a hash of it, and use it for tools, choice and history.",
+    cure="Make an alias from the name and a hash of it, and use it for tools, choice and history: "
+    "`gateway_core.ToolAliases` does that.",
     static=True,
 )
 def names_tools_apart(subject: Subject) -> None:
