@@ -85,6 +85,8 @@ def test_the_banner_has_lines_to_paste(serving: Serving) -> None:
     assert "acme-1, acme-2" in serving.banner
     assert f"curl {serving.url}/v1/chat/completions" in serving.banner
     assert f"ANTHROPIC_BASE_URL={serving.url} ANTHROPIC_AUTH_TOKEN={serving.key}" in serving.banner
+    for name in ("AUTO_COMPACT_WINDOW", "MAX_CONTEXT_TOKENS"):  # older Claude Code knows the first
+        assert f"CLAUDE_CODE_{name}=200000 " in serving.banner
     assert f'base_url="{serving.url}/v1"' in serving.banner
     assert "claude-*  means acme-1" in serving.banner
 

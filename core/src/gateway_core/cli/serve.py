@@ -141,16 +141,20 @@ def banner(
 def _examples(url: str, key: str, model: Model) -> list[str]:
     body = dumps_text({"model": model.id, "messages": [{"role": "user", "content": "Hello"}]})
     quoted_key, quoted_model = shlex.quote(key), shlex.quote(model.id)
-    # Claude Code takes an unknown model for one with a window of a million tokens.
-    window = (
-        f"CLAUDE_CODE_MAX_CONTEXT_TOKENS={model.context_window} " if model.context_window else ""
+    # Claude Code takes an unknown model for one with a window of a million tokens. Older versions
+    # make room in time by the first of these alone.
+    window = "".join(
+        f"{name}={model.context_window} "
+        for name in ("CLAUDE_CODE_AUTO_COMPACT_WINDOW", "CLAUDE_CODE_MAX_CONTEXT_TOKENS")
+        if model.context_window
     )
     provider = f'{{name="gateway",base_url="{url}/v1",env_key="GATEWAY_KEY",wire_api="responses"}}'
     return [
         "curl:",
         f"  curl {url}/v1/chat/completions -H {shlex.quote(f'authorization: Bearer {key}')} "
         f"-H 'content-type: application/json' -d {shlex.quote(body)}",
-        "Claude Code (the address is the root, without /v1):",
+        "Claude Code (the address is the root, without /v1; to a question about a custom API key, "
+        "say yes):",
         f"  ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={quoted_key} "
         f"ANTHROPIC_MODEL={quoted_model} ANTHROPIC_SMALL_FAST_MODEL={quoted_model} "
         f"ANTHROPIC_DEFAULT_HAIKU_MODEL={quoted_model} "
