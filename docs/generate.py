@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from gateway_core.hookspecs import GatewaySpec
+from gateway_core.testing.store_cases import STORE_AREAS
 from gateway_core.testing.suite import AREAS
 
 DOCS = Path(__file__).parent
@@ -38,11 +39,25 @@ def cases() -> str:
     return "\n".join([*lines, "\\* also run by `gateway plugins check`."])
 
 
+def store_cases() -> str:
+    """Every rule for a state store, by area."""
+    lines = []
+    for area in STORE_AREAS:
+        lines += [f"### {area.letters}: {area.title}", "", "| case | rule |", "|---|---|"]
+        lines += [f"| {case.id} | {_text(case.rule)} |" for case in area.cases]
+        lines.append("")
+    return "\n".join(lines[:-1])
+
+
 def _text(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-GENERATED = {"hooks.md": ("hooks", hooks), "testing-guide.md": ("cases", cases)}
+GENERATED = {
+    "hooks.md": ("hooks", hooks),
+    "testing-guide.md": ("cases", cases),
+    "write-a-store.md": ("store cases", store_cases),
+}
 
 
 def rewritten(name: str) -> str:

@@ -1,6 +1,7 @@
 """The model lists of many providers: one that fails or hangs costs the others nothing."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from gateway_core import (
     hookimpl,
     load_settings,
 )
+from gateway_core.catalogue import Catalogue
 from gateway_core.errors import Internal
 from gateway_core.runtime import Runtime
 from support.providers import LineProvider
@@ -114,8 +116,14 @@ def ids(runtime: Runtime, provider: str) -> list[str]:
     return [model.id for model in runtime.catalogue.models(provider)]
 
 
-def credential(provider: str) -> Credential:
-    return Credential(provider=provider, account="anna", access_token=SecretStr("t"))
+def remove(folder: Path, name: str) -> None:
+    """Remove a file, wherever in a folder it is."""
+    for file in folder.rglob(name):
+        file.unlink()
+
+
+def credential(provider: str, account: str = "anna") -> Credential:
+    return Credential(provider=provider, account=account, access_token=SecretStr("t"))
 
 
 class Broken(LineProvider):
@@ -176,6 +184,19 @@ async def test_a_login_is_noticed_where_none_is_needed(start: Start) -> None:
         await both.asked_with_login.wait()
 
 
+async def test_a_logout_in_another_process_is_told_to_the_transport(start: Start) -> None:
+    good = Changing("good", [Model("good-live")], needs_login=True)
+    runtime = await start(good)
+    login, gone = credential("good"), asyncio.Event()
+    runtime.transports.get("good", login.account).at_logout(gone.set)
+    await runtime.credentials.put(login)
+    await good.asked_again.wait()
+    assert not gone.is_set()
+    await asyncio.to_thread(runtime.store.delete, login.key)
+    async with asyncio.timeout(5):
+        await gone.wait()
+
+
 async def test_a_refresh_asked_for_by_name_says_that_it_took_too_long(start: Start) -> None:
     runtime = await start(Hanging("bad"))
     with pytest.raises(UpstreamTimeout, match=r"'bad' did not give its models within 0\.05 s"):
@@ -192,6 +213,138 @@ async def test_a_refresh_of_all_gets_by_without_one(start: Start) -> None:
     runtime = await start(Hanging("bad"), Changing("good", [Model("good-live")]))
     await runtime.refresh_models()
     assert ids(runtime, "good") == ["good-live"]
+
+
+class Counting(LineProvider):
+    """Counts how often it is asked for its models with a login, and answers when it may."""
+
+    def __init__(self, id: str, error: Exception | None = None) -> None:
+        super().__init__(id, login="browser")
+        self.may_answer = asyncio.Event()
+        self.was_asked = asyncio.Event()
+        self.asked = 0
+        self._error = error
+
+    @hookimpl
+    # Hooks may take any subset of the arguments.
+    async def gateway_models(  # type: ignore[override]
+        self, credential: Credential | None
+    ) -> Sequence[Model]:
+        if credential is None:
+            return [Model("static")]
+        self.asked += 1
+        self.was_asked.set()
+        await self.may_answer.wait()
+        if self._error is not None:
+            raise self._error
+        return [Model(f"of-{credential.account}")]
+
+
+async def asked_together(
+    provider: Counting, catalogue: Catalogue, *accounts: str
+) -> list[BaseException | None]:
+    """Ask for the list with several logins before the first has an answer; the errors."""
+    asking = [
+        asyncio.create_task(catalogue.refresh("counting", credential("counting", account)))
+        for account in accounts
+    ]
+    await provider.was_asked.wait()
+    provider.may_answer.set()
+    return await asyncio.gather(*asking, return_exceptions=True)
+
+
+@pytest.fixture
+def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway_core.catalogue.REFRESH_SECONDS", 10.0)
+
+
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_who_wants_a_list_that_is_asked_for_already_gets_the_same_answer(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Counting("counting")
+    catalogue = (await start(provider)).catalogue
+    assert await asked_together(provider, catalogue, "anna", "anna") == [None, None]
+    assert provider.asked == 1
+    assert [model.id for model in catalogue.models("counting")] == ["of-anna"]
+    await catalogue.refresh("counting", credential("counting"))
+    assert provider.asked == 1
+    monkeypatch.setattr("gateway_core.catalogue.JUST_NOW_SECONDS", 0.0)
+    await catalogue.refresh("counting", credential("counting"))
+    assert provider.asked == 2, "who asks later asks anew"
+
+
+@pytest.mark.usefixtures("in_no_hurry")
+@pytest.mark.parametrize("named", ["counting", None])
+async def test_a_refresh_that_comes_with_the_start_asks_once(
+    start: Start, named: str | None
+) -> None:
+    """`gateway models --refresh` is one: the start finds the list too old, too."""
+    await (await start()).credentials.put(credential("counting"))
+    provider = Counting("counting")
+    runtime = await start(provider)
+    refresh = asyncio.create_task(runtime.refresh_models(named))
+    await provider.was_asked.wait()
+    provider.may_answer.set()
+    await refresh
+    assert ids(runtime, "counting") == ["of-anna"]
+    assert provider.asked == 1
+
+
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_who_wants_a_list_that_is_asked_for_already_gets_the_same_error(start: Start) -> None:
+    provider = Counting("counting", ValueError("no list today"))
+    catalogue = (await start(provider)).catalogue
+    first, second = await asked_together(provider, catalogue, "anna", "anna")
+    assert (type(first), type(second), provider.asked) == (Internal, Internal, 1)
+
+
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_a_list_asked_for_with_another_login_is_no_answer(start: Start) -> None:
+    provider = Counting("counting")
+    catalogue = (await start(provider)).catalogue
+    assert await asked_together(provider, catalogue, "anna", "ben") == [None, None]
+    assert provider.asked == 2
+    assert [model.id for model in catalogue.models("counting")] == ["of-ben"]
+
+
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_a_login_that_comes_while_a_list_is_asked_for_is_not_forgotten(start: Start) -> None:
+    """The list of before counts as old at once."""
+    provider = Counting("counting")
+    catalogue = (await start(provider)).catalogue
+    asking = asyncio.create_task(catalogue.refresh("counting", credential("counting")))
+    await provider.was_asked.wait()
+    catalogue.outdate("counting")
+    provider.may_answer.set()
+    await asking
+    assert catalogue.stale("counting")
+    await catalogue.refresh("counting", credential("counting"))
+    assert (provider.asked, catalogue.stale("counting")) == (2, False)
+
+
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_a_list_that_is_there_is_not_loaded_over(start: Start, tmp_path: Path) -> None:
+    """As the state of all logins loads the lists when one is missing."""
+    provider = Counting("counting")
+    provider.may_answer.set()
+    catalogue = (await start(provider, Broken("bad"))).catalogue
+    await catalogue.refresh("counting", credential("counting"))
+    remove(tmp_path, "counting.json")
+    await catalogue.load()
+    assert [model.id for model in catalogue.models("counting")] == ["of-anna"]
+
+
+async def test_a_list_from_a_clock_that_ran_ahead_is_old(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
+    monkeypatch.setattr("gateway_core.catalogue.time.time", lambda: real() + 86_400)
+    runtime = await start(LineProvider("lines"))
+    await runtime.refresh_models("lines")
+    assert not runtime.catalogue.stale("lines")
+    monkeypatch.undo()
+    assert runtime.catalogue.stale("lines")
 
 
 class Quoting(LineProvider):

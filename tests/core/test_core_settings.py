@@ -169,6 +169,11 @@ def test_a_windows_file_is_read(config: Path) -> None:
             ":1: is not valid TOML: expected ']' at the end of a table declaration",
         ),
         ("[log]\nlevel = 3\nformat = 4\n", "not 3 (and 1 more)"),
+        (
+            "[batches]\nkeep_days = 0.5\n",
+            ":2: batches: expire_hours = 24 is no less than keep_days = 0.5 (12 hours): results",
+        ),
+        ("[batches]\nexpire_hours = 696\n", "expire_hours = 696 is no less than keep_days = 29"),
     ],
 )
 def test_a_wrong_file_is_named_with_the_line(

@@ -1,4 +1,6 @@
-"""The store of what survives a restart: one private file, shared by processes."""
+"""The built-in store: one private file, shared by processes. What holds for every store is in the
+kit, and held against this one in `tests/testing/test_testing_state_store.py`.
+"""
 
 import asyncio
 import os
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway_core.state import SqliteStore, StateError, StoredResponse
+from gateway_core.state import ResponseRun, SqliteStore, StateError, StoredResponse
 
 SCRIPT = Path(__file__).parents[1] / "support" / "state_process.py"
 
@@ -58,20 +60,19 @@ async def kept(store: SqliteStore, *ids: str) -> list[str]:
     return [id for id in ids if await store.responses.get(id) is not None]
 
 
-async def test_what_was_put_is_found_after_a_restart(store: SqliteStore, file: Path) -> None:
-    await store.responses.put(stored("a", response=b'{"id":"a"}'))
-    await store.aclose()
-    later = SqliteStore(file)
-    assert await later.responses.get("a") == stored("a", response=b'{"id":"a"}')
-    assert await later.responses.get("b") is None
-    await later.aclose()
-
-
 async def test_reading_makes_no_file(store: SqliteStore, file: Path) -> None:
     assert await store.responses.get("a") is None
     assert await store.responses.conversation("a", 10, 1000) == []
     assert await store.responses.delete("a") is False
     assert await store.responses.prune(0, 0) == 0
+    assert await store.runs.all() == []
+    assert await store.runs.get("a") is None
+    assert await store.runs.request("a") == await store.runs.pieces("a") == b""
+    assert not await store.runs.take(ResponseRun("a", "one", started=False), "two")
+    assert not await store.runs.start("a", "one", b"")
+    assert not await store.runs.finish("a", "one", b"")
+    assert await store.usage.sums("model", 0) == []
+    assert not await store.presence.is_alive("0123")
     assert not file.parent.exists()
 
 
@@ -81,35 +82,6 @@ async def test_only_the_owner_can_read_it(store: SqliteStore, file: Path) -> Non
     await store.responses.put(stored("a"))
     modes = [stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()]
     assert modes == [0o600] * 3, "the file, its log and the log's index"
-
-
-async def test_a_conversation_comes_latest_first(store: SqliteStore) -> None:
-    for id, previous in [("a", None), ("b", "a"), ("c", "b"), ("other", None)]:
-        await store.responses.put(stored(id, previous))
-    assert [turn.id for turn in await store.responses.conversation("c", 10, 1000)] == [
-        "c",
-        "b",
-        "a",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("limit", "max_bytes", "ids"),
-    [(10, 1000, ["c", "b"]), (1, 1000, ["c"]), (10, 3, ["c"])],
-    ids=["a hole", "limit", "bytes"],
-)
-async def test_a_conversation_ends_where_it_must(
-    store: SqliteStore, limit: int, max_bytes: int, ids: list[str]
-) -> None:
-    for id, previous in [("b", "a"), ("c", "b")]:
-        await store.responses.put(stored(id, previous))
-    assert [turn.id for turn in await store.responses.conversation("c", limit, max_bytes)] == ids
-
-
-async def test_a_conversation_that_runs_in_a_circle_ends(store: SqliteStore) -> None:
-    for id, previous in [("a", "b"), ("b", "a")]:
-        await store.responses.put(stored(id, previous))
-    assert [turn.id for turn in await store.responses.conversation("a", 10, 1000)] == ["a", "b"]
 
 
 async def test_what_is_deleted_is_nowhere_in_the_folder(store: SqliteStore, file: Path) -> None:
@@ -143,19 +115,6 @@ async def test_the_longest_unused_makes_room(store: SqliteStore, file: Path) -> 
     full = size(file)
     assert await store.responses.prune(0, 0) == 2
     assert size(file) < full / 2
-
-
-async def test_two_stores_share_a_file(store: SqliteStore, file: Path) -> None:
-    other = SqliteStore(file)
-    puts = [
-        each.responses.put(stored(f"{name}{number}"))
-        for number in range(20)
-        for name, each in (("a", store), ("b", other))
-    ]
-    await asyncio.gather(*puts)
-    ids = [f"{name}{number}" for name in "ab" for number in range(20)]
-    assert await kept(store, *ids) == await kept(other, *ids) == ids
-    await other.aclose()
 
 
 async def test_a_writer_waits_for_another_process(store: SqliteStore, file: Path) -> None:
@@ -308,7 +267,10 @@ async def test_a_file_of_a_newer_gateway_is_left_alone(store: SqliteStore, file:
     await later.aclose()
 
 
-async def test_a_closed_store_says_so(store: SqliteStore) -> None:
+async def test_the_folder_of_processes_is_beside_the_file(store: SqliteStore, file: Path) -> None:
+    await store.presence.announce()
+    assert [path.name for path in (file.parent / "alive").iterdir()] == [
+        f"{store.presence.id}.lock"
+    ]
     await store.aclose()
-    with pytest.raises(StateError, match="is closed"):
-        await store.open()
+    assert list((file.parent / "alive").iterdir()) == []

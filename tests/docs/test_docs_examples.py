@@ -13,7 +13,7 @@ from gateway_core.plugins import PluginSet
 from support.about import each
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("events-and-grammar", "hooks", "testing-guide", "wrap-a-provider")
+PAGES = ("events-and-grammar", "hooks", "testing-guide", "wrap-a-provider", "write-a-store")
 
 
 def blocks(page: str) -> list[str]:
@@ -42,6 +42,18 @@ def test_the_policies_are_plugins_that_the_host_takes(block: str, tmp_path: Path
     settings = load_settings({"plugins.enabled": "none-installed"}, {"GATEWAY_HOME": str(tmp_path)})
     loaded = PluginSet(settings, [plugin()])
     assert [report.state for report in loaded.reports if report.distribution is None] == ["active"]
+
+
+def test_the_plugin_with_a_store_is_one_that_the_host_takes(tmp_path: Path) -> None:
+    plugin = run(blocks("write-a-store")[0])["Postgres"]
+    chosen = {
+        "plugins.enabled": "none-installed",
+        "state.store": "postgres",
+        "state.options.url": "postgres://gateway@db.example.com/gateway",
+    }
+    loaded = PluginSet(load_settings(chosen, {"GATEWAY_HOME": str(tmp_path)}), [plugin()])
+    assert sorted(loaded.stores) == ["postgres", "sqlite"]
+    loaded.check_store()
 
 
 def test_the_example_of_the_part_writer_is_a_grammatical_answer() -> None:

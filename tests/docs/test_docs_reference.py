@@ -28,7 +28,7 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["hooks.md", "testing-guide.md"])
+@pytest.mark.parametrize("name", ["hooks.md", "testing-guide.md", "write-a-store.md"])
 def test_the_generated_part_is_up_to_date(generate: ModuleType, name: str) -> None:
     assert (DOCS / name).read_text() == generate.rewritten(name), "run `python docs/generate.py`"
 

@@ -1,27 +1,38 @@
-"""What the core does for a provider that does not say: the optional hooks, as a plugin of its
-own.
+"""What the core does where no plugin says otherwise: the optional hooks of a provider and the
+built-in store, as a plugin of its own.
 """
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway_core.errors import GatewayError, error_for_status
-from gateway_core.hookspecs import hookimpl
+from gateway_core.hookspecs import CONTRACT, hookimpl
 from gateway_core.json import loads
-from gateway_core.provider import UpstreamCall, UpstreamStream
+from gateway_core.provider import NoSettings, UpstreamCall, UpstreamStream
 from gateway_core.request import Request
+from gateway_core.state.info import StateStoreInfo
+from gateway_core.state.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from gateway_core.http import Transport
 
-__all__ = ["CoreDefaults", "message_in", "retry_after_in"]
+__all__ = ["BUILT_IN_STORE", "STATE_FILE", "CoreDefaults", "message_in", "retry_after_in"]
 
+BUILT_IN_STORE = "sqlite"
+STATE_FILE = "gateway.sqlite3"
+"""The name of the built-in store's file in the state folder."""
 _LONGEST_MESSAGE = 2000
 
 
 class CoreDefaults:
-    """One HTTP request to open, errors judged by status, tokens counted with o200k."""
+    """One HTTP request to open, errors judged by status, o200k for counting, a file for state."""
+
+    @hookimpl
+    def gateway_state_store(self) -> StateStoreInfo:
+        """One SQLite file."""
+        return StateStoreInfo(BUILT_IN_STORE, CONTRACT, _make_sqlite)
 
     @hookimpl(trylast=True)
     def gateway_open(
@@ -51,6 +62,10 @@ class CoreDefaults:
 
         sent = None if call is None else count_sent(call.body)
         return count_request(request) if sent is None else sent
+
+
+def _make_sqlite(options: NoSettings, folder: Path) -> SqliteStore:
+    return SqliteStore(folder / STATE_FILE)
 
 
 def message_in(body: bytes, headers: Mapping[str, str]) -> str | None:

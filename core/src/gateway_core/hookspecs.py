@@ -2,10 +2,10 @@
 
 A plugin is an object (or a class without arguments, which the core instantiates) published under
 the entry point group `gateway`. It marks methods with `hookimpl`. `gateway_provider` makes it a
-provider; a plugin without it is a policy or observer. Hooks are called per request, never per
-event.
+provider; a plugin without it is a policy, an observer, or brings a place for state. Hooks are
+called per request, never per event.
 
-Every hook below `gateway_provider` is called on exactly one provider, the one that owns the model.
+Every hook below `gateway_commands` is called on exactly one provider, the one that owns the model.
 Wrappers (`@hookimpl(wrapper=True)`) in other plugins see all of these calls. An asynchronous hook's
 wrapper sees the awaitable, not its outcome, and returns a new awaitable.
 """
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from gateway_core.credentials.store import Credential
     from gateway_core.http import Transport
+    from gateway_core.state.info import StateStoreInfo
 
 __all__ = ["CONTRACT", "PROJECT", "SUPPORTED_CONTRACTS", "GatewaySpec", "hookimpl", "hookspec"]
 
@@ -61,6 +62,16 @@ class GatewaySpec:
     @hookspec
     def gateway_provider(self) -> "ProviderInfo":
         """Who the provider is. Called once when the plugin is loaded."""
+
+    @hookspec
+    def gateway_state_store(self) -> "StateStoreInfo":
+        """A place for what survives a restart (stored responses, batches, the usage ledger), which
+        serves where `state.store` has its name. Called once when the plugin is loaded, for a
+        provider or not. Optional; the core's is `sqlite`.
+
+        See `gateway_core.StateStore` for what a store must do, and
+        `gateway_core.testing.StateStoreConformance` for the proof.
+        """
 
     @hookspec
     def gateway_commands(self, cli: "click.Group") -> None:

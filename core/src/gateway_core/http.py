@@ -74,6 +74,14 @@ class Transports:
             transport = self._transports[key] = Transport(self._network)
         return transport
 
+    def log_out(self, provider: str, account: str) -> None:
+        """The login of an account is gone: plugins drop what they keep for its next turn. Turns
+        under way go on.
+        """
+        transport = self._transports.get((provider, account))
+        if transport is not None:
+            transport.log_out()
+
     def warm_up(self) -> None:
         """Read the certificates that the first stream needs; a worker thread may do it."""
         self._network.tls(ALPN)
@@ -94,6 +102,7 @@ class Transport:
         self._pool = Pool(KEEP_ALIVE_SECONDS)
         self._draining: set[asyncio.Task[None]] = set()
         self._at_close: dict[object, Callable[[], Awaitable[None]]] = {}
+        self._at_logout: dict[object, Callable[[], None]] = {}
 
     @property
     def http(self) -> "httpx.AsyncClient":
@@ -152,6 +161,28 @@ class Transport:
             self._at_close.pop(key, None)
 
         return forget
+
+    def at_logout(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have `callback` called when the account's login is found to be gone, which may be some
+        seconds after a logout in another process. What it raises is logged.
+
+        Returns what takes that back. It may be called again: the account may log in anew.
+        """
+        key = object()
+        self._at_logout[key] = callback
+
+        def forget() -> None:
+            self._at_logout.pop(key, None)
+
+        return forget
+
+    def log_out(self) -> None:
+        """Call what is to be called when the login is gone."""
+        for callback in list(self._at_logout.values()):
+            try:
+                callback()
+            except Exception:
+                log.exception("what was to be done when a login is gone failed")
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -13,16 +13,20 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 import pluggy
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from gateway_core.defaults import CoreDefaults
 from gateway_core.hookspecs import CONTRACT, PROJECT, SUPPORTED_CONTRACTS, GatewaySpec
-from gateway_core.plugin_health import PluginHealth
+from gateway_core.plugin_health import PluginHealth, WrongResult
 from gateway_core.provider import Exchange, ProviderInfo
+from gateway_core.redaction import redact_message, register_secret
 from gateway_core.relay import Relay
-from gateway_core.settings import Settings, SettingsError, provider_settings
+from gateway_core.settings import Settings, SettingsError, provider_settings, state_options
 from gateway_core.settings_file import dotted
-from gateway_core.settings_layers import origin_of, suggestion
+from gateway_core.settings_layers import origin_of, suggestion, wrong_setting
+from gateway_core.state.guarded import guarded, missing_parts
+from gateway_core.state.info import StateStoreInfo
+from gateway_core.state.store import StateError, StateStore
 
 __all__ = ["PluginReport", "PluginSet", "unknown_names"]
 
@@ -31,6 +35,9 @@ log = logging.getLogger(__name__)
 _ID = re.compile(r"[a-z][a-z0-9-]*")
 _REQUIRED = ("gateway_models", "gateway_translate", "gateway_decoder")
 _LOGIN_REQUIRED = ("gateway_login",)
+_CORE = "core"
+_STORE = ("state", "store")
+_STORE_HOOK = "gateway_state_store"
 _TOLD_TO_ALL = ("gateway_commands", "gateway_exchange")
 
 
@@ -46,10 +53,12 @@ class PluginReport:
     provider: str | None = None
     title: str | None = None
     hooks: tuple[str, ...] = ()
+    store: str | None = None
 
 
 class PluginSet:
-    """The loaded plugins: `providers` by id, a report for each plugin found, and their `health`.
+    """The loaded plugins: `providers` by id, `stores` for state by name, a report for each plugin
+    found, and their `health`.
 
     `extra` are plugin objects given by the caller, for tests and embedding; they are loaded before
     the installed ones and guarded the same way. remembers: whether failures of hooks are kept in
@@ -66,13 +75,18 @@ class PluginSet:
         installed: bool = True,
     ) -> None:
         self.providers: dict[str, Relay] = {}
+        self.stores: dict[str, StateStoreInfo] = {}
         self.reports: list[PluginReport] = []
         self.health = PluginHealth(settings.paths.state / "plugins")
         self._remembers = remembers
         self._settings = settings
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(GatewaySpec)
-        self._manager.register(CoreDefaults(), "core")
+        core = CoreDefaults()
+        self._manager.register(core, _CORE)
+        built_in = core.gateway_state_store()
+        self.stores[built_in.name] = built_in
+        self._store_plugins = {built_in.name: _CORE}
         self._versions: dict[str, str | None] = {}
         introduced: dict[str, _Introduced] = {}
         for plugin in extra:
@@ -105,6 +119,56 @@ class PluginSet:
         no further.
         """
         self._tell("gateway_commands", cli=cli)
+
+    def check_store(self) -> None:
+        """Raises `SettingsError` when the settings name a store that nobody has, or give it options
+        that it does not take. Options that it needs may be missing still.
+        """
+        state_options(self._settings, self._chosen_store().settings, unfinished=True)
+
+    def make_store(self) -> StateStore:
+        """The store that the settings name; it has connected to nothing yet.
+
+        Raises `SettingsError` when there is none of that name, its options are wrong, or its plugin
+        fails: another one is never taken in its place.
+        """
+        info = self._chosen_store()
+        plugin = self._store_plugins[info.name]
+        options = state_options(self._settings, info.settings)
+        _hide(options.model_dump() if options else {})
+        try:
+            store = info.make(options, self._settings.paths.state)
+            if missing := missing_parts(store):
+                raise WrongResult(f"gave {type(store).__name__} without {', '.join(missing)}")
+        except Exception as error:
+            if not isinstance(error, StateError):
+                log.exception("plugin %s failed to make the state store %s", plugin, info.name)
+                self._remember(plugin, _STORE_HOOK, error)
+            cause = redact_message(_reason(error))
+            said = f"{dotted(_STORE)}: the store {info.name!r} cannot be made: {cause}"
+            raise wrong_setting(_STORE, said, self._settings.origins) from error
+        if plugin == _CORE:
+            return store
+        return guarded(store, info.name, lambda error: self._store_failed(plugin, error))
+
+    def _chosen_store(self) -> StateStoreInfo:
+        name = self._settings.state.store
+        if name in self.stores:
+            return self.stores[name]
+        meant = suggestion(name, self.stores)
+        advice = f"did you mean {meant!r}?" if meant else _installed(self.stores)
+        left_out = [
+            f"{report.name} ({report.reason})"
+            for report in self.reports
+            if report.state == "broken" or (report.state == "disabled" and name in report.name)
+        ]
+        more = f"; left out: {', '.join(left_out)}; see `gateway plugins`" if left_out else ""
+        said = f"{dotted(_STORE)}: no state store {name!r} is installed; {advice}{more}"
+        raise wrong_setting(_STORE, said, self._settings.origins)
+
+    def _store_failed(self, plugin: str, error: Exception) -> None:
+        log.error("plugin %s failed in its state store", plugin, exc_info=error)
+        self._remember(plugin, _STORE_HOOK, error)
 
     def _tell(self, hook: str, **arguments: object) -> None:
         # One by one, because pluggy's own call ends at the first implementation that raises.
@@ -141,6 +205,7 @@ class PluginSet:
             plugin = loaded() if isinstance(loaded, type) else loaded
             hooks = self._register(plugin, entry.name)
             provider = self._introduce(plugin, entry.name, hooks, introduced)
+            store = self._introduce_store(plugin, hooks)
         except SettingsError:
             raise
         except (Exception, SystemExit) as error:
@@ -150,11 +215,15 @@ class PluginSet:
             report("broken", reason=_reason(error))
             return
         self._versions[entry.name] = version
-        if provider is None:
-            report("active", hooks=hooks)
-            return
-        introduced[provider.info.id] = provider
-        report("active", hooks=hooks, provider=provider.info.id, title=provider.info.title)
+        facts: dict[str, Any] = {}
+        if store is not None:
+            self.stores[store.name] = store
+            self._store_plugins[store.name] = entry.name
+            facts["store"] = store.name
+        if provider is not None:
+            introduced[provider.info.id] = provider
+            facts |= {"provider": provider.info.id, "title": provider.info.title}
+        report("active", hooks=hooks, **facts)
 
     def _register(self, plugin: object, name: str) -> tuple[str, ...]:
         hash(plugin)  # pluggy keeps plugins in sets, and would fail on it much later
@@ -188,11 +257,7 @@ class PluginSet:
         info: ProviderInfo = plugin.gateway_provider()  # type: ignore[attr-defined]  # in hooks
         if not isinstance(info, ProviderInfo):
             raise TypeError(f"gateway_provider returned {type(info).__name__}, not ProviderInfo")
-        if info.contract not in SUPPORTED_CONTRACTS:
-            raise ValueError(
-                f"it was written for contract {info.contract}, this core speaks {CONTRACT}: "
-                f"install a version of the plugin that fits"
-            )
+        _check_contract(info.contract)
         if not _ID.fullmatch(info.id):
             raise ValueError(f"provider id {info.id!r} is not lower-case letters, digits, hyphens")
         if info.id in introduced:
@@ -202,6 +267,19 @@ class PluginSet:
             raise ValueError(f"a provider must implement {', '.join(missing)}")
         values = provider_settings(self._settings, info.id, info.settings)
         return _Introduced(name, info, plugin, values)
+
+    def _introduce_store(self, plugin: object, hooks: tuple[str, ...]) -> StateStoreInfo | None:
+        if _STORE_HOOK not in hooks:
+            return None
+        info: StateStoreInfo = plugin.gateway_state_store()  # type: ignore[attr-defined]  # in hooks
+        if not isinstance(info, StateStoreInfo):
+            raise TypeError(f"{_STORE_HOOK} returned {type(info).__name__}, not StateStoreInfo")
+        _check_contract(info.contract)
+        if not _ID.fullmatch(info.name):
+            raise ValueError(f"store name {info.name!r} is not lower-case letters, digits, hyphens")
+        if info.name in self.stores:
+            raise ValueError(f"store name {info.name!r} is already taken by another plugin")
+        return info
 
 
 @dataclass(slots=True, frozen=True)
@@ -259,6 +337,23 @@ def unknown_names(settings: Settings, plugins: PluginSet) -> list[str]:
             where = f"{origin}: " if origin else ""
             lines.append(f"{where}{dotted(place)}: no {kind} {name!r} is installed; {advice}")
     return lines
+
+
+def _check_contract(contract: int) -> None:
+    if contract not in SUPPORTED_CONTRACTS:
+        raise ValueError(
+            f"it was written for contract {contract}, this core speaks {CONTRACT}: "
+            f"install a version of the plugin that fits"
+        )
+
+
+def _hide(values: Mapping[str, Any]) -> None:
+    """Have the secrets among a store's options redacted: its driver's errors may quote them."""
+    for value in values.values():
+        if isinstance(value, SecretStr):
+            register_secret(value.get_secret_value())
+        elif isinstance(value, Mapping):
+            _hide(value)
 
 
 def _installed(names: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from gateway_core.catalogue import Catalogue
 from gateway_core.credentials import open_store
 from gateway_core.credentials.deferred import DeferredStore
 from gateway_core.credentials.manager import CredentialManager
-from gateway_core.credentials.store import Credential, CredentialStore
+from gateway_core.credentials.store import Credential, CredentialKey, CredentialStore
 from gateway_core.errors import GatewayError
 from gateway_core.http import Transports
 from gateway_core.keeping import KeptResponses
@@ -25,17 +25,15 @@ from gateway_core.plugins import PluginSet
 from gateway_core.recording import hide
 from gateway_core.routing import Router
 from gateway_core.settings import Settings, SettingsError
-from gateway_core.state import Presence, SqliteStore
+from gateway_core.state import StateError
 
-__all__ = ["LOOK_SECONDS", "STATE_FILE", "Runtime"]
+__all__ = ["LOOK_SECONDS", "Runtime"]
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
 """How often logins of other processes are looked for."""
 _RETRY_SECONDS = 300.0
-STATE_FILE = "gateway.sqlite3"
-"""The name of the file in the state folder."""
 
 
 class Runtime:
@@ -69,8 +67,8 @@ class Runtime:
         self.credentials = CredentialManager(
             self.store, self._refresh_credential, settings.paths.state / "locks"
         )
-        state = SqliteStore(settings.paths.state / STATE_FILE)
-        self.presence = Presence(settings.paths.state / "alive")
+        state = self.plugins.make_store()
+        self.presence = state.presence
         self.usage = UsageLedger(state, settings.state.usage_days)
         self.responses = KeptResponses(state, settings.state)
         self.batches = MessageBatches(state, settings.batches)
@@ -79,6 +77,7 @@ class Runtime:
         self.router = Router(settings.routing, relays, self.catalogue, self.is_ready)
         self._ready: set[str] = {id for id, relay in relays.items() if not relay.info.needs_login}
         self._logged_in: set[str] = set()
+        self._logins: set[CredentialKey] = set()
         self._background: list[asyncio.Task[None]] = []
         self.background = BackgroundResponses(self, state)
         self._batch_worker = BatchWorker(self)
@@ -108,8 +107,10 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self.usage.write()
-        await self.responses.aclose()
-        await self.presence.aclose()
+        try:
+            await self.responses.aclose()  # closes the store, and with it the presence
+        except StateError as error:
+            log.warning("the state was not closed: %s", error)
         await self.credentials.aclose()
         await self.transports.aclose()
         await asyncio.to_thread(self.plugins.health.flush)
@@ -169,10 +170,14 @@ class Runtime:
     async def _look_for_logins(self) -> set[str]:
         """Notice logins that came or went, and give the providers that they belong to."""
         relays = self.plugins.providers
-        logged_in: set[str] = set()
+        logins: set[CredentialKey] = set()
         if any(relay.info.login != "none" for relay in relays.values()):
             keys = await asyncio.to_thread(self.store.list)
-            logged_in = {key.provider for key in keys if key.provider in relays}
+            logins = {key for key in keys if key.provider in relays}
+        for gone in self._logins - logins:
+            self.transports.log_out(gone.provider, gone.account)
+        self._logins = logins
+        logged_in = {key.provider for key in logins}
         changed = logged_in ^ self._logged_in
         for id in changed:
             self.catalogue.outdate(id)

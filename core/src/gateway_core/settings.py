@@ -11,7 +11,7 @@ import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 
 from gateway_core.addresses import Address, expand_addresses, parse_address
@@ -45,6 +46,7 @@ __all__ = [
     "load_settings",
     "local_key",
     "provider_settings",
+    "state_options",
 ]
 
 _KEY_PREFIX = "gw-"
@@ -172,8 +174,14 @@ class StateSettings(_Table):
     a stored response.
     """
 
+    store: str = Field(default="sqlite", description="the built-in file, or a plugin's store")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        repr=False,
+        description="settings of a plugin's store, see its own documentation",
+    )
     stored_responses: Literal["asked", "always", "never"] = Field(
-        default="asked", description="which answers of the Responses API are kept on disk"
+        default="asked", description="which answers of the Responses API are kept"
     )
     max_age_days: float = Field(
         default=30.0, gt=0, le=36_500, description="days that an unused answer is kept"
@@ -204,6 +212,16 @@ class BatchSettings(_Table):
     max_megabytes: int = Field(
         default=500, ge=1, le=1_000_000, description="room for all of them, in 10^6 bytes"
     )
+
+    @model_validator(mode="after")
+    def _results_outlast_the_work(self) -> Self:
+        if self.expire_hours >= self.keep_days * 24:
+            raise ValueError(
+                f"expire_hours = {self.expire_hours:g} is no less than keep_days = "
+                f"{self.keep_days:g} ({self.keep_days * 24:g} hours): results could be removed as "
+                "soon as they are there; lower the first or raise the second"
+            )
+        return self
 
 
 class Tables(_Table):
@@ -265,6 +283,22 @@ def provider_settings(settings: Settings, provider: str, model: type[_ModelT]) -
         return model.model_validate(settings.providers.get(provider, {}))
     except ValidationError as error:
         raise explain_invalid(error, model, ("providers", provider), settings.origins) from None
+
+
+def state_options(
+    settings: Settings, model: type[_ModelT], *, unfinished: bool = False
+) -> _ModelT | None:
+    """The `[state.options]` table as the model of the store that is chosen.
+
+    unfinished: whether the table is still being written; None then where something is missing.
+    Raises `SettingsError` as `provider_settings` does.
+    """
+    try:
+        return model.model_validate(settings.state.options)
+    except ValidationError as error:
+        if unfinished and all(detail["type"] == "missing" for detail in error.errors()):
+            return None
+        raise explain_invalid(error, model, ("state", "options"), settings.origins) from None
 
 
 def local_key(settings: Settings) -> str:

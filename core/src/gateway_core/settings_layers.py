@@ -27,6 +27,7 @@ __all__ = [
     "is_secret",
     "origin_of",
     "suggestion",
+    "wrong_setting",
 ]
 
 _PREFIX = "GATEWAY_"
@@ -135,7 +136,8 @@ def explain_invalid(
     prefix: KeyPath,
     origins: Mapping[str, Origin],
 ) -> SettingsError:
-    """The first complaint, in the order of the file, in terms of where the value came from.
+    """The first complaint, in the order of the file, in terms of where the value came from; what is
+    missing comes last, as a misspelled name may be what it is.
 
     prefix: where the model's table stands in the tree.
     """
@@ -144,11 +146,11 @@ def explain_invalid(
         path = prefix + _known_path(detail, model)
         origin = origin_of(path, origins)
         complaints.append((origin.line or 0 if origin else 0, path, origin, detail))
-    complaints.sort(key=lambda complaint: complaint[0])
+    complaints.sort(key=lambda complaint: (complaint[3]["type"] == "missing", complaint[0]))
     _, path, origin, detail = complaints[0]
     others = len({complaint[1] for complaint in complaints}) - 1
     more = f" (and {others} more)" if others else ""
-    return _say(path, _cause(detail, path, prefix, model, origin) + more, origin)
+    return _say(_cause(detail, path, prefix, model, origin) + more, origin)
 
 
 def origin_of(path: KeyPath, origins: Mapping[str, Origin]) -> Origin | None:
@@ -163,6 +165,13 @@ def origin_of(path: KeyPath, origins: Mapping[str, Origin]) -> Origin | None:
         if inside:
             return min(inside, key=lambda origin: origin.line or 0)
     return None
+
+
+def wrong_setting(path: KeyPath, cause: str, origins: Mapping[str, Origin]) -> SettingsError:
+    """The error for a setting that is wrong for another reason than its shape. cause: what and why,
+    with the setting's name.
+    """
+    return _say(cause, origin_of(path, origins))
 
 
 def is_secret(path: KeyPath, model: type[BaseModel] | None = None) -> bool:
@@ -300,7 +309,7 @@ def _cause(
     return f"{dotted(path)}: {message[:1].lower()}{message[1:]}{shown}"
 
 
-def _say(path: KeyPath, cause: str, origin: Origin | None) -> SettingsError:
+def _say(cause: str, origin: Origin | None) -> SettingsError:
     if origin is None:
         return SettingsError(cause)
     if origin.kind == "file":

@@ -1,7 +1,7 @@
 """`gateway config`: the settings, where each comes from, and edits of the file."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -25,6 +25,7 @@ from gateway_core.settings_layers import is_secret
 __all__ = ["get_setting", "reset_settings", "set_setting", "show_key", "show_path", "show_settings"]
 
 _MASK = "(secret)"
+_OPTIONS = ("state", "options")
 
 
 def show_settings(*, as_json: bool) -> None:
@@ -138,10 +139,14 @@ def _readings(text: str) -> Iterator[object]:
 
 
 def _check(file: TomlFile, path: KeyPath) -> Settings:
-    """The settings that the file alone means. A provider's table is checked by the provider."""
+    """The settings that the file alone means. A provider's table is checked by the provider, the
+    choice of a store and its options by the plugin that has it.
+    """
     settings = load_settings(environ={}, file=file)
     if path[0] == "providers":
         PluginSet(settings)
+    elif path[:2] in (("state", "store"), _OPTIONS):
+        PluginSet(settings).check_store()
     return settings
 
 
@@ -155,11 +160,27 @@ def _rows(settings: Settings) -> Iterator[tuple[KeyPath, Any, str | None]]:
     dumped = {
         name: value if name == "providers" else value.model_dump() for name, value in values.items()
     }
+    is_secret_option = _secret_options(settings) if settings.state.options else is_secret
     for path, value in _flat(dumped, ()):
         origin = settings.origins.get(dotted(path))
-        hidden = isinstance(value, SecretStr) or (path[0] == "providers" and is_secret(path))
+        hidden = (
+            isinstance(value, SecretStr)
+            or (path[0] == "providers" and is_secret(path))
+            or (path[:2] == _OPTIONS and is_secret_option(path[2:]))
+        )
         shown = _MASK if hidden and value is not None else _plain(value)
         yield path, shown, str(origin) if origin else None
+
+
+def _secret_options(settings: Settings) -> Callable[[KeyPath], bool]:
+    """Which of the store's options must not be shown: those that its plugin declares as secrets;
+    all of them where that plugin cannot be asked, as an address may have a password in it.
+    """
+    try:
+        info = PluginSet(settings).stores.get(settings.state.store)
+    except SettingsError:  # some other plugin's table is wrong
+        info = None
+    return (lambda path: True) if info is None else lambda path: is_secret(path, info.settings)
 
 
 def _flat(table: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

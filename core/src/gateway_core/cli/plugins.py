@@ -16,7 +16,8 @@ def show_plugins(*, as_json: bool) -> None:
     """Print every plugin's state, with the reason when it is not used, and the last failure of one
     that is.
     """
-    plugins = PluginSet(command_settings())
+    settings = command_settings()
+    plugins = PluginSet(settings)
     found = [(report, last_failure(plugins, report)) for report in plugins.reports]
     if as_json:
         echo_json(
@@ -35,9 +36,14 @@ def show_plugins(*, as_json: bool) -> None:
     name_width = max([12, *(len(report.name) for report, _ in found)])
     source_width = max([24, *map(len, sources)])
     for (report, failure), source in zip(found, sources, strict=True):
-        provider = f"provider {report.provider} ({report.title})" if report.provider else ""
+        brings = []
+        if report.provider:
+            brings.append(f"provider {report.provider} ({report.title})")
+        if report.store:
+            used = " (in use)" if report.store == settings.state.store else ""
+            brings.append(f"state store {report.store}{used}")
         facts = f"{report.name:{name_width}} {report.state:9} {source:{source_width}}"
-        click.echo(f"{facts}  {provider or report.reason or ''}".rstrip())
+        click.echo(f"{facts}  {', '.join(brings) or report.reason or ''}".rstrip())
         if failure is not None:
             click.echo(f"{'':{name_width}} last failure: {told_failure(failure)}")
 

@@ -16,8 +16,9 @@ from gateway_core.plugin_health import LastFailure
 from gateway_core.plugins import PluginReport, PluginSet
 from gateway_core.provider import Capabilities
 from gateway_core.runtime import Runtime
-from gateway_core.settings import Settings
+from gateway_core.settings import Settings, state_options
 from gateway_core.settings_layers import is_secret
+from gateway_core.state.info import StateStoreInfo
 from gateway_core.status import gather_status
 
 __all__ = ["show_plugin"]
@@ -31,14 +32,17 @@ def show_plugin(name: str, *, as_json: bool) -> None:
     plugins = PluginSet(settings)
     report = find_report(plugins, name)
     failure = last_failure(plugins, report)
-    facts = _gather(settings, report, failure)
+    facts = _gather(settings, plugins, report, failure)
     if as_json:
         echo_json(facts)
     else:
         click.echo("\n".join(_lines(facts, failure)))
 
 
-def _gather(settings: Settings, report: PluginReport, failure: LastFailure | None) -> JsonObject:
+def _gather(
+    settings: Settings, plugins: PluginSet, report: PluginReport, failure: LastFailure | None
+) -> JsonObject:
+    store = plugins.stores[report.store] if report.store else None
     return {
         "name": report.name,
         "distribution": report.distribution,
@@ -47,6 +51,7 @@ def _gather(settings: Settings, report: PluginReport, failure: LastFailure | Non
         "reason": report.reason,
         "hooks": {hook: _first_sentence(getattr(GatewaySpec, hook)) for hook in report.hooks},
         "provider": run(_provider_facts(settings, report.provider)) if report.provider else None,
+        "store": _store_facts(settings, store) if store else None,
         "last_failure": failure.facts() if failure else None,
     }
 
@@ -68,7 +73,9 @@ async def _provider_facts(settings: Settings, id: str) -> JsonObject:
         "login_optional": relay.info.login_optional,
         "hosts": list(relay.info.hosts),
         "capabilities": _capability_facts(relay.info.capabilities),
-        "settings": list(_setting_facts(id, relay.settings)),
+        "settings": list(
+            _fields(type(relay.settings), relay.settings, (), f"providers__{id}".replace("-", "_"))
+        ),
         "models": len(runtime.catalogue.models(id)),
         "models_age_seconds": None if age is None else round(age),
         "accounts": [
@@ -95,27 +102,40 @@ def _capability_facts(can: Capabilities) -> JsonObject:
     }
 
 
-def _setting_facts(id: str, values: BaseModel) -> Iterator[JsonObject]:
-    yield from _fields(values, (), f"GATEWAY_PROVIDERS__{id.replace('-', '_').upper()}")
+def _store_facts(settings: Settings, info: StateStoreInfo) -> JsonObject:
+    """What a store is and takes; its values are only known where it is the one in use."""
+    used = info.name == settings.state.store
+    values = state_options(settings, info.settings, unfinished=True) if used else None
+    return {
+        "name": info.name,
+        "contract": info.contract,
+        "used": used,
+        "settings": list(_fields(info.settings, values, (), "state__options")),
+    }
 
 
-def _fields(values: BaseModel, path: tuple[str, ...], prefix: str) -> Iterator[JsonObject]:
-    model = type(values)
+def _fields(
+    model: type[BaseModel], values: BaseModel | None, path: tuple[str, ...], prefix: str
+) -> Iterator[JsonObject]:
+    """The settings of a model, with their values; without any, with their defaults."""
     for name, field in model.model_fields.items():
         here = (*path, name)
-        value = getattr(values, name)
+        default = None
+        if not field.is_required():
+            default = field.get_default(call_default_factory=True, validated_data={})
+        value = default if values is None else getattr(values, name)
+        variable = f"{prefix}__{name}"
         if isinstance(value, BaseModel):
-            yield from _fields(value, here, f"{prefix}__{name.upper()}")
+            yield from _fields(type(value), value, here, variable)
             continue
         secret = is_secret((name,), model)
-        default = field.get_default(call_default_factory=True, validated_data={})
         yield {
             "name": ".".join(here),
             "type": _type_name(field.annotation),
             "default": _shown(default, secret),
             "value": _shown(value, secret),
             "description": field.description,
-            "env": f"{prefix}__{name.upper()}",
+            "env": f"GATEWAY_{variable}".upper(),
         }
 
 
@@ -164,6 +184,10 @@ def _lines(facts: JsonObject, failure: LastFailure | None) -> Iterator[str]:
         yield f"  last failure: {told_failure(failure)}"
     if provider := facts["provider"]:
         yield from _provider_lines(provider)
+    if store := facts["store"]:
+        used = "in use" if store["used"] else f"used where state.store is {store['name']!r}"
+        yield f"\nstate store {store['name']}, contract {store['contract']}: {used}"
+        yield from _setting_lines("state.options", store["settings"])
     if facts["hooks"]:
         yield "\nhooks"
         width = max(map(len, facts["hooks"]))
@@ -182,9 +206,13 @@ def _provider_lines(provider: JsonObject) -> Iterator[str]:
     yield "\ncapabilities"
     for name, value in provider["capabilities"].items():
         yield f"  {name}: {_worded(value)}"
-    if provider["settings"]:
-        yield f"\nsettings ([providers.{provider['id']}])"
-    for setting in provider["settings"]:
+    yield from _setting_lines(f"providers.{provider['id']}", provider["settings"])
+
+
+def _setting_lines(table: str, settings: Sequence[JsonObject]) -> Iterator[str]:
+    if settings:
+        yield f"\nsettings ([{table}])"
+    for setting in settings:
         yield f"  {setting['name']} = {_worded(setting['value'])}  ({setting['type']})"
         yield f"      {setting['description'] or 'no description'}"
         changed = setting["value"] != setting["default"]

@@ -1,4 +1,4 @@
-"""`gateway usage`: what requests have cost, from the ledger on disk."""
+"""`gateway usage`: what requests have cost, from the ledger."""
 
 import re
 import time
@@ -10,10 +10,10 @@ import click
 
 from gateway_core.cli.common import command_settings, echo_json, run
 from gateway_core.cli.group import Failure
-from gateway_core.runtime import STATE_FILE
+from gateway_core.defaults import BUILT_IN_STORE
+from gateway_core.plugins import PluginSet
 from gateway_core.settings import Settings
-from gateway_core.state import SqliteStore, StateError
-from gateway_core.state.store import UsageGroup, UsageSum
+from gateway_core.state.store import StateError, UsageGroup, UsageSum
 
 __all__ = ["show_usage"]
 
@@ -25,7 +25,7 @@ _TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning")
 def show_usage(since: str, by: UsageGroup, *, as_json: bool) -> None:
     """Print the requests since a time, in groups. Raises `Failure`."""
     settings = command_settings()
-    start = _moment(since)
+    start = max(0.0, _moment(since))  # Windows knows no date before
     try:
         sums = run(_read(settings, by, start))
     except StateError as error:
@@ -42,7 +42,8 @@ def show_usage(since: str, by: UsageGroup, *, as_json: bool) -> None:
 
 
 async def _read(settings: Settings, by: UsageGroup, since: float) -> list[UsageSum]:
-    store = SqliteStore(settings.paths.state / STATE_FILE)
+    elsewhere = settings.state.store != BUILT_IN_STORE
+    store = PluginSet(settings, installed=elsewhere).make_store()
     try:
         return await store.usage.sums(by, since)
     finally:

@@ -1,12 +1,14 @@
 """State that survives a restart: what is kept, and where.
 
-`store` says what can be asked of a store, `sqlite` is the one that is built in, `presence` tells
-which processes are at work on it.
+`store` says what can be asked of a store, `sqlite` is the one that is built in; `presence` tells it
+which processes are at work on it. `guarded` keeps the mistakes of plugins' stores to themselves.
 """
 
-from gateway_core.state.presence import Presence
+from gateway_core.state.info import StateStoreInfo
+from gateway_core.state.presence import FilePresence
 from gateway_core.state.sqlite import SqliteStore
 from gateway_core.state.store import (
+    Presence,
     ResponseRun,
     ResponseStore,
     RunStore,
@@ -16,6 +18,7 @@ from gateway_core.state.store import (
 )
 
 __all__ = [
+    "FilePresence",
     "Presence",
     "ResponseRun",
     "ResponseStore",
@@ -23,5 +26,6 @@ __all__ = [
     "SqliteStore",
     "StateError",
     "StateStore",
+    "StateStoreInfo",
     "StoredResponse",
 ]

@@ -1,7 +1,7 @@
-"""Which of the processes that share the state are alive.
+"""Which of the processes that share a file of state are alive.
 
-Work that outlives a request is marked with the process that does it. Each such process holds the
-lock on a file of its own; the operating system drops it when the process dies, however it dies.
+Each process whose work outlives a request holds the lock on a file of its own; the operating system
+drops it when the process dies, however it dies.
 """
 
 import asyncio
@@ -14,30 +14,29 @@ from gateway_core.credentials.lock import FileLock
 from gateway_core.credentials.store import StoreUnavailable
 from gateway_core.state.store import StateError
 
-__all__ = ["Presence"]
+__all__ = ["FilePresence"]
 
 _LEFT_SECONDS = 3600.0
 """How old a file is that may have been left: a new one's lock may not be held yet."""
 
 
-class Presence:
-    """This process among the others. `id` names it and is never used again."""
+class FilePresence:
+    """A `Presence` among the processes of one machine. folder: where their files are."""
 
     def __init__(self, folder: Path) -> None:
         self.id = secrets.token_hex(8)
         self._folder = folder
         self._held = AsyncExitStack()
-        self._announced = False
+        self._announced = self._closed = False
         self._announcing = asyncio.Lock()
 
     async def announce(self) -> None:
-        """Be alive to others from now on; before anything is marked with `id`.
-
-        Raises `StateError` when the folder cannot be used.
-        """
+        """See `Presence`. Raises `StateError` when the folder cannot be used."""
         async with self._announcing:
             if self._announced:
                 return
+            if self._closed:
+                raise StateError(f"{self._folder} is closed")
             try:
                 await self._held.enter_async_context(FileLock(self._file(self.id), timeout=0))
             except (StoreUnavailable, OSError) as error:
@@ -47,10 +46,7 @@ class Presence:
                 await self._forget_the_dead()
 
     async def is_alive(self, id: str) -> bool:
-        """Whether the process of this id still runs. Forgets one that does not.
-
-        Raises `StateError` when that cannot be told.
-        """
+        """See `Presence`. Forgets one that is not."""
         if id == self.id:
             return True
         file = self._file(id)
@@ -69,10 +65,12 @@ class Presence:
 
     async def aclose(self) -> None:
         """Be alive no longer."""
-        await self._held.aclose()
-        if self._announced:
-            self._announced = False
-            self._file(self.id).unlink(missing_ok=True)
+        async with self._announcing:
+            self._closed = True
+            await self._held.aclose()
+            if self._announced:
+                self._announced = False
+                self._file(self.id).unlink(missing_ok=True)
 
     async def _forget_the_dead(self) -> None:
         """Remove what killed processes have left that had no work."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gateway_core.state.presence import FilePresence
 from gateway_core.state.sqlite_batches import SqliteBatches
 from gateway_core.state.sqlite_file import SqliteFile
 from gateway_core.state.sqlite_responses import SqliteResponses
@@ -12,7 +13,9 @@ __all__ = ["SqliteStore"]
 
 
 class SqliteStore:
-    """A `StateStore` in one file, which is made when something is to be kept for the first time."""
+    """A `StateStore` in one file, which is made when something is to be kept for the first time.
+    The processes that share it are those of one machine: they are told by locks on files beside it.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = SqliteFile(file)
@@ -20,6 +23,7 @@ class SqliteStore:
         self.batches = SqliteBatches(self._file)
         self.runs = SqliteRuns(self._file)
         self.usage = SqliteUsage(self._file)
+        self.presence = FilePresence(file.parent / "alive")
 
     async def open(self) -> None:
         """See `StateStore`."""
@@ -27,4 +31,7 @@ class SqliteStore:
 
     async def aclose(self) -> None:
         """See `StateStore`."""
-        await self._file.aclose()
+        try:
+            await self._file.aclose()
+        finally:
+            await self.presence.aclose()

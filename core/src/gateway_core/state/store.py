@@ -14,6 +14,7 @@ __all__ = [
     "BatchState",
     "BatchStore",
     "ClaimedRequest",
+    "Presence",
     "ResponseRun",
     "ResponseStore",
     "RunStore",
@@ -61,7 +62,8 @@ class ResponseStore(Protocol):
         ...
 
     async def conversation(self, id: str, limit: int, max_bytes: int) -> list[StoredResponse]:
-        """The response of this id and those that it goes on from, latest first; counts as use.
+        """The response of this id and those that it goes on from, latest first; counts as use, the
+        time of which need be known to the hour only.
 
         Ends at one that goes on from nothing, before one that is not there, and after `limit`
         responses or the one with which `max_bytes` are exceeded.
@@ -74,7 +76,8 @@ class ResponseStore(Protocol):
 
     async def prune(self, before: float, max_bytes: int) -> int:
         """Forget what was last used before a time (Unix seconds), and the longest unused beyond
-        `max_bytes` in all. Returns how many were forgotten.
+        `max_bytes` in all: of response, input and pieces. What has a run stays. Returns how many
+        were forgotten.
         """
         ...
 
@@ -339,12 +342,42 @@ class BatchStore(Protocol):
         ...
 
 
+class Presence(Protocol):
+    """This process among all that share the state. What it works on is marked with its `id`; work
+    of one that is not alive is taken over if it has not begun, and told as cut if it has.
+
+    A process that has announced itself is alive to all others until it closes the store or dies,
+    wherever they run. Of a dead one that must come out, however it died, if not at once. One that
+    is taken for dead by mistake has lost its work: the store refuses what it still says of it, by
+    the owner that each method is told, so that nothing is done twice or ends twice.
+    """
+
+    @property
+    def id(self) -> str:
+        """What names it; another one for each store object, and never used again."""
+        ...
+
+    async def announce(self) -> None:
+        """Be alive to others from now on; before anything is marked with `id`. May be called
+        again.
+        """
+        ...
+
+    async def is_alive(self, id: str) -> bool:
+        """Whether a process has announced itself with this id and has neither closed nor died. This
+        one always is. Raises `StateError` when that cannot be told.
+        """
+        ...
+
+
 class StateStore(Protocol):
     """A place that survives a restart. Every method of it and of its parts may raise `StateError`,
-    and none blocks the event loop.
+    raises nothing else, and none blocks the event loop.
 
-    What was put is found by whoever asks afterwards, in this process and in others. Reading never
-    creates anything on disk.
+    What was put is found by whoever asks afterwards, in this process and in others. Each method is
+    one transaction: of processes that ask for the same at the same time, one gets it. Reading
+    never makes anything. A store object belongs to one event loop, which may not run yet when it is
+    made.
     """
 
     @property
@@ -367,10 +400,17 @@ class StateStore(Protocol):
         """The usage ledger."""
         ...
 
+    @property
+    def presence(self) -> Presence:
+        """Which processes are at work on it."""
+        ...
+
     async def open(self) -> None:
         """Make sure that something can be put."""
         ...
 
     async def aclose(self) -> None:
-        """Finish what was asked and let go; nothing can be asked afterwards."""
+        """Finish what was asked, then be alive no longer, and let go, within a few seconds; may be
+        called again. Whatever is asked afterwards is a `StateError`.
+        """
         ...

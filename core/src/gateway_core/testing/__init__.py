@@ -1,7 +1,8 @@
-"""The conformance kit: what a plugin author runs against a provider plugin.
+"""The conformance kit: what a plugin author runs against a plugin.
 
-Subclass `ProviderConformance` in a test module, or run the cases without pytest through
-`run_cases`. Names load on first use, so that pytest's own start pays nothing for the kit.
+Subclass `ProviderConformance` in a test module for a provider, or run its cases without pytest
+through `run_cases`; subclass `StateStoreConformance` for a place where state is kept. Names load on
+first use, so that pytest's own start pays nothing for the kit.
 """
 
 from importlib import import_module
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from gateway_core.testing.conformance import ProviderConformance
     from gateway_core.testing.conversations import CONVERSATIONS
     from gateway_core.testing.credentials import fake_credential
+    from gateway_core.testing.stores import StateStoreConformance
     from gateway_core.testing.subject import Subject
     from gateway_core.testing.suite import CASES, run_case, run_cases
     from gateway_core.testing.transcripts import Transcript, load_transcripts
@@ -26,6 +28,7 @@ _HOMES = {
     "OAuthVendor": "vendor",
     "ProviderConformance": "conformance",
     "Result": "case",
+    "StateStoreConformance": "stores",
     "Subject": "subject",
     "Transcript": "transcripts",
     "Vendor": "vendor",
@@ -45,6 +48,7 @@ __all__ = [
     "OAuthVendor",
     "ProviderConformance",
     "Result",
+    "StateStoreConformance",
     "Subject",
     "Transcript",
     "Vendor",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["gateway_network_blocked", "gateway_server", "real_clients", "upstream"]
 
 _INI = "gateway_block_network"
+# The cases for stores are written as tests; a failing `assert` in them says what it saw.
+pytest.register_assert_rewrite("gateway_core.testing.store_cases")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
