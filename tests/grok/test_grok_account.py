@@ -139,12 +139,12 @@ async def act(action: StoredAction, answer: Answer, id: str = "resp_01") -> Json
 
 async def test_a_response_is_fetched_from_the_public_api() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        assert (request.method, str(request.url)) == ("GET", "https://api.x.ai/v1/responses/a%2Fb")
+        assert (request.method, str(request.url)) == ("GET", "https://api.x.ai/v1/responses/a%3Ab")
         assert request.headers["authorization"] == "Bearer access-token-of-ann"
         assert "x-xai-token-auth" not in request.headers
-        return httpx.Response(200, json={"id": "a/b", "status": "completed"})
+        return httpx.Response(200, json={"id": "a:b", "status": "completed"})
 
-    assert await act("retrieve", answer, "a/b") == {"id": "a/b", "status": "completed"}
+    assert await act("retrieve", answer, "a:b") == {"id": "a:b", "status": "completed"}
 
 
 @pytest.mark.parametrize("body", [b"", b'{"id":"resp_01","deleted":true}'])
@@ -164,6 +164,13 @@ async def test_a_deletion_is_confirmed_whatever_xai_says(body: bytes) -> None:
     "status, body, kind",
     [
         (404, b'{"error":"no"}', NotFound),
+        (404, b"", NotFound),
+        (404, b"<html>", NotFound),
+        (400, b'{"code":"invalid-argument","error":"Invalid response id."}', NotFound),
+        (422, b'{"error":"id: invalid length"}', NotFound),
+        (405, b'{"detail":"Method Not Allowed"}', NotFound),
+        (410, b"", NotFound),
+        (414, b"", NotFound),
         (401, b'{"error":"no"}', Unauthorized),
         (403, b'{"code":"permission-denied","error":"no"}', GatewayError),
         (200, b"<html>", GatewayError),
@@ -172,6 +179,11 @@ async def test_a_deletion_is_confirmed_whatever_xai_says(body: bytes) -> None:
 async def test_what_goes_wrong_is_told(status: int, body: bytes, kind: type[GatewayError]) -> None:
     with pytest.raises(kind):
         await act("retrieve", lambda request: httpx.Response(status, content=body))
+
+
+async def test_what_xai_said_of_an_unknown_response_is_told() -> None:
+    with pytest.raises(NotFound, match=r"no such response.* \(Invalid response id\.\)"):
+        await act("delete", lambda request: httpx.Response(400, json="Invalid response id."))
 
 
 @pytest.mark.parametrize("action", ["cancel", "input_items"])

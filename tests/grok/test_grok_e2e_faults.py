@@ -148,6 +148,7 @@ def test_a_used_up_allowance_says_when_it_comes_back(
         "502 html shape=html",
         "520 html shape=html",
         "500 server_error shape=empty",
+        "429 rate-limit again=true",
     ],
 )
 def test_transient_errors_are_retried(

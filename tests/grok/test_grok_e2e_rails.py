@@ -181,6 +181,14 @@ def client(gateway: Gateway) -> Iterator[openai.OpenAI]:
         yield client
 
 
+@pytest.fixture
+def forgetful(simulator: GrokSimulator, tmp_path: Path) -> Iterator[openai.OpenAI]:
+    """Of a gateway that has no copy of what xAI stores."""
+    settings = {"state.stored_responses": "never"}
+    with grok_gateway(simulator, tmp_path, settings) as gateway, gateway.openai() as client:
+        yield client
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_stored_response_is_found_goes_on_and_is_deleted(
     simulator: GrokSimulator, client: openai.OpenAI, stream: bool
@@ -229,24 +237,35 @@ def test_what_was_not_stored_cannot_be_found(
 
 
 def test_a_stored_response_is_not_taken_to_the_other_rail(
-    simulator: GrokSimulator, client: openai.OpenAI
+    simulator: GrokSimulator, forgetful: openai.OpenAI
 ) -> None:
     """The proxy knows nothing of it, and the input is only its end."""
-    made = client.responses.create(model=MODEL, input="Hello", store=True)
+    made = forgetful.responses.create(model=MODEL, input="Hello", store=True)
     simulator.account.api = "no-credit"
-    with pytest.raises(openai.PermissionDeniedError, match="not open to this subscription"):
-        client.responses.create(model=MODEL, input="On", previous_response_id=made.id)
+    with pytest.raises(openai.BadRequestError, match="not open to this subscription") as caught:
+        forgetful.responses.create(model=MODEL, input="On", previous_response_id=made.id)
+    assert caught.value.code == "previous_response_not_found"
     assert steps(simulator) == [("api", 200), ("api", 402)]
 
 
-def test_what_xai_cannot_do_with_a_stored_response_is_said(
+def test_the_whole_conversation_is_taken_there_by_who_has_it(
     simulator: GrokSimulator, client: openai.OpenAI
 ) -> None:
     made = client.responses.create(model=MODEL, input="Hello", store=True)
+    simulator.account.api = "no-credit"
+    client.responses.create(model=MODEL, input="On", previous_response_id=made.id)
+    assert steps(simulator) == [("api", 200), ("api", 402), ("proxy", 200)]
+    assert len(simulator.requests[-1].of_type("message")) == 3
+
+
+def test_what_xai_cannot_do_with_a_stored_response_is_said(
+    simulator: GrokSimulator, forgetful: openai.OpenAI
+) -> None:
+    made = forgetful.responses.create(model=MODEL, input="Hello", store=True)
     with pytest.raises(openai.APIStatusError, match="close the stream"):
-        client.responses.cancel(made.id)
+        forgetful.responses.cancel(made.id)
     with pytest.raises(openai.APIStatusError, match="does not tell"):
-        client.responses.input_items.list(made.id)
+        forgetful.responses.input_items.list(made.id)
     assert steps(simulator) == [("api", 200)]
 
 

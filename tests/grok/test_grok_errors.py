@@ -163,6 +163,37 @@ def test_xai_may_ask_not_to_be_asked_again(status: int) -> None:
     assert error.kind == error_of(status, b"").kind
 
 
+@each(
+    "status, body, kind, again",
+    [
+        (400, {"error": "Odd."}, InvalidRequest, True),
+        (404, {"error": "Gone."}, NotFound, True),
+        (409, {"error": "Busy."}, UpstreamFailed, True),
+        (429, {"error": "Too many."}, RateLimited, True),
+        (504, b"", UpstreamTimeout, True),
+        (402, {"error": "Pay."}, QuotaExhausted, True),
+        (401, {"error": "No."}, Unauthorized, False),
+        (403, {"error": "No."}, Forbidden, False),
+        (403, BAD, Unauthorized, False),
+        (525, b"", UpstreamFailed, False),
+    ],
+)
+def test_xai_may_ask_to_be_asked_again(
+    status: int, body: Any, kind: type[GatewayError], again: bool
+) -> None:
+    error = error_of(status, body, headers={"x-should-retry": "true"})
+    plain = error_of(status, body)
+    assert isinstance(error, kind)
+    assert error.retryable is again
+    assert (error.kind, error.status, str(error)) == (plain.kind, plain.status, str(plain))
+    assert (error.code, error.upstream) == (plain.code, plain.upstream)
+
+
+def test_what_is_asked_again_keeps_its_time_to_wait() -> None:
+    headers = {"x-should-retry": "true", "retry-after": "900"}
+    assert error_of(429, {"error": "Too many."}, headers=headers).retry_after == 120
+
+
 def test_ids_help_to_find_the_request_again() -> None:
     error = error_of(500, {"error": "Oops.", "request_id": "r1"}, headers={"cf-ray": "8f-FRA"})
     assert error.upstream == {

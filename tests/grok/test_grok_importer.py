@@ -81,6 +81,15 @@ def test_where_there_is_nothing_to_take_over_the_command_is_named(
     assert "gateway login grok" in caught.value.message
 
 
+def test_a_place_that_cannot_be_looked_at_is_no_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of somebody else's is one; this is another, for whoever runs the tests as root."""
+    monkeypatch.setenv("GROK_HOME", str(tmp_path / ("x" * 300)))
+    with pytest.raises(LoginRequired, match=r"auth\.json cannot be read"):
+        imported(None)
+
+
 def rewrite(file: Path, **changes: str) -> None:
     """What the CLI does at a refresh or a login."""
     file.write_text(json.dumps({KEY: {**ENTRY, **changes}}))

@@ -8,20 +8,18 @@ from gateway_core import Foreign, JsonObject, Message, Request, Seal, Text
 from gateway_core.content import HostedCall, Media, Part, Reasoning, ToolCall, ToolResult
 from gateway_core.errors import Unsupported
 from gateway_core.formats.responses import read_request
-from gateway_core.request import SessionHints
 from gateway_core.seals import pack
 from gateway_grok.items import ABORTED
+from gateway_grok.settings import GrokSettings
 from support.about import each
 from support.grok_asking import asked, hello, translated
 from support.pictures import GIF_BASE64, PNG_BASE64
 
 SCOPE = translated(hello()).state.scope
-AT_API = SessionHints(store=True)
 
 
-def items(*messages: Message, session: SessionHints | None = None) -> list[JsonObject]:
-    request = Request("m", [*messages], session=session or SessionHints())
-    found: list[JsonObject] = asked(request)["input"]
+def items(*messages: Message) -> list[JsonObject]:
+    found: list[JsonObject] = asked(Request("m", [*messages]))["input"]
     return found
 
 
@@ -237,9 +235,9 @@ def test_code_that_xai_ran_goes_back_as_it_came() -> None:
 def test_references_are_for_the_rail_that_stores() -> None:
     reference = {"type": "item_reference", "id": "msg_1"}
     message = said(Foreign("responses", "item_reference", reference))
-    assert items(message, told(Text("Hi")), session=AT_API)[0] == reference
+    assert items(message, told(Text("Hi")))[0] == reference
     with pytest.raises(Unsupported, match="item_reference"):
-        items(message)
+        asked(Request("grok-4.5", [message]), settings=GrokSettings(rail="proxy"))
 
 
 @pytest.mark.parametrize(

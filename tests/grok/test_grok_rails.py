@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway_core import JsonObject, Request, UpstreamCall, UpstreamStream
+from gateway_core import JsonObject, Request, Unsupported, UpstreamCall, UpstreamStream
+from gateway_core.compaction import trigger
 from gateway_core.errors import Forbidden, InvalidRequest
 from gateway_core.events import Notice
 from gateway_core.json import dumps, loads_object
@@ -74,7 +75,7 @@ async def answered(
     call = translated(request or hello(), model, settings)
     async with opened(call, hosts, memory or RailMemory()) as stream:  # type: ignore[arg-type]  # all it needs
         body = b"".join([piece async for piece in stream])
-    return stream.status, loads_object(body), call
+    return stream.status, loads_object(body or b"{}"), call
 
 
 @each(
@@ -244,6 +245,25 @@ async def test_a_model_that_xai_does_not_know_by_this_name_has_a_stand_in() -> N
     assert hosts.asked[1].headers["x-grok-model-override"] == "grok-4.3"
     said = "xAI does not know 'grok-4.3-fast' (any more): 'grok-4.3' was asked"
     assert call.state.notices == [Notice("mapped_model", said)]
+
+
+@each("body, asked", [({"error": "model not found"}, 2), ({"error": "Not found."}, 1), (b"", 1)])
+async def test_a_missing_endpoint_for_compaction_is_no_missing_model(body: Any, asked: int) -> None:
+    request = hello()
+    request.messages.append(trigger())
+    hosts = Hosts([(404, body), (200, {})])
+    await answered(hosts, request, settings=GrokSettings(rail="api"), model="grok-4.3-fast")
+    assert hosts.urls == [f"{API}/compact"] * asked
+
+
+async def test_a_refused_compaction_is_left_to_the_model_at_once() -> None:
+    request = hello(session=STORED)
+    request.messages.append(trigger())
+    hosts = Hosts([(402, SPENT)])
+    with pytest.raises(Unsupported, match="No credit") as caught:
+        await answered(hosts, request)
+    assert caught.value.code == "compaction_unavailable"
+    assert hosts.urls == [f"{API}/compact"]
 
 
 async def test_any_other_unknown_model_is_told() -> None:

@@ -8,7 +8,7 @@ from inline_snapshot import snapshot
 
 from gateway_core import FunctionTool, JsonObject, LoginRequired, Message, Request, Text
 from gateway_core.content import Media
-from gateway_core.errors import Unsupported
+from gateway_core.errors import InvalidRequest, Unsupported
 from gateway_core.formats import anthropic, chat, responses
 from gateway_core.json import dumps, loads_object
 from gateway_core.request import OutputSpec, ReasoningSpec, Sampling, SessionHints, Source
@@ -148,8 +148,10 @@ def test_results_may_follow_a_stored_call() -> None:
 
 
 def test_the_proxy_goes_on_from_nothing() -> None:
-    with pytest.raises(Unsupported, match="public API"):
+    with pytest.raises(InvalidRequest, match="public API") as caught:
         asked(read({"previous_response_id": "resp_01"}), settings=GrokSettings(rail="proxy"))
+    assert caught.value.code == "previous_response_not_found"
+    assert caught.value.param == "previous_response_id"
 
 
 # --- knobs --------------------------------------------------------------------------------------

@@ -40,7 +40,16 @@ def test_an_address_that_programs_read_in_different_ways_is_not_trusted(address:
     assert not is_trusted(address, SETTINGS)
 
 
-@each("id", ["..", ".", "...", ""])
+@each(
+    "id",
+    [
+        *("..", ".", "...", ""),
+        *("../models", "a/b", "a/../b", "/", "\\", "a\\b", "%2e%2e", "%2F", "a%00"),
+        *("a?b=c", "a#b", "a;b", "a b", " ", "a\n", "\x00"),
+        *("ä", "\ud800", "\uff0e\uff0e", "\u2025", "\uff0e\uff0e\uff0fmodels"),
+        *("x" * 257, "x" * 100_000),
+    ],
+)
 @each("action", ["retrieve", "delete"])
 async def test_an_id_never_leads_out_of_the_responses(id: str, action: Any) -> None:
     def nobody(request: httpx.Request) -> httpx.Response:
@@ -76,10 +85,29 @@ def test_a_size_beyond_all_pictures_leaves_the_ratio_to_the_model(size: str) -> 
     assert "aspect_ratio" not in body
 
 
-@pytest.mark.parametrize("name", ["allowed_domains", "excluded_domains"])
-def test_a_search_is_never_wider_than_it_was_meant(name: str) -> None:
-    with pytest.raises(InvalidRequest, match=name):
-        sent(tools=[{"type": "web_search", name: "example.org"}])
+@each(
+    "search, name",
+    [
+        ({"allowed_domains": "example.org"}, "allowed_domains"),
+        ({"excluded_domains": "example.org"}, "excluded_domains"),
+        ({"filters": {"allowed_domains": "example.org"}}, "filters.allowed_domains"),
+        ({"filters": {"allowed_domains": {}}}, "filters.allowed_domains"),
+        ({"filters": {"blocked_domains": 7}}, "filters.blocked_domains"),
+        ({"filters": {"excluded_domains": "example.org"}}, "filters.excluded_domains"),
+        ({"filters": ["example.org"]}, "filters: expected an object"),
+    ],
+)
+def test_a_search_is_never_wider_than_it_was_meant(search: JsonObject, name: str) -> None:
+    with pytest.raises(InvalidRequest, match=name) as caught:
+        sent(tools=[{"type": "web_search", **search}])
+    assert caught.value.param == "tools"
+
+
+@each("filters", [None, {}, {"allowed_domains": None}, {"allowed_domains": []}])
+def test_a_search_without_domains_is_meant_to_be_wide(filters: JsonObject | None) -> None:
+    assert sent(tools=[{"type": "web_search", "filters": filters}])["tools"] == [
+        {"type": "web_search"}
+    ]
 
 
 @pytest.mark.parametrize("model", ["grok-9\n", "a\rb: c", "grök"])

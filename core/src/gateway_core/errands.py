@@ -47,15 +47,14 @@ class Errand:
         self.turns: list[Turn] = []
 
     async def turn(self, request: Request) -> Turn:
-        """A prepared turn with the whole conversation, if that is known; log and observers are told
-        of it when the errand is over.
+        """A prepared turn, of which log and observers are told when the errand is over.
 
         Raises what is wrong with the request, as `Turn.prepare` does.
         """
         id = f"{self.id}_{len(self.turns) + 1}" if self.turns else self.id
         turn = Turn(self.runtime, request, id)
         self.turns.append(turn)
-        await turn.prepare(whole=True)
+        await turn.prepare()
         return turn
 
 

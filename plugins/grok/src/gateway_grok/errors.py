@@ -5,6 +5,7 @@ Both hosts write errors in half a dozen shapes. Slugs decide first, then the sta
 where no slug exists. Pages of HTML are named and never quoted.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,12 +24,27 @@ from gateway_core import (
     UpstreamFailed,
 )
 from gateway_core.defaults import retry_after_in
-from gateway_core.errors import NotFound, TooLarge, Unauthorized, UpstreamTimeout
+from gateway_core.errors import (
+    ERROR_CLASSES,
+    ErrorKind,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    UpstreamTimeout,
+)
 from gateway_core.errors import error_for_status as by_status
 from gateway_core.json import loads
 from gateway_grok.settings import Rail
 
-__all__ = ["Told", "is_other_rail", "read_error", "read_told", "refine", "refused_field"]
+__all__ = [
+    "Told",
+    "is_other_rail",
+    "names_response",
+    "read_error",
+    "read_told",
+    "refine",
+    "refused_field",
+]
 
 _LONGEST: Final = 2000
 _LONGEST_WAIT: Final = 120.0
@@ -55,6 +71,13 @@ _NO_PLAN: Final = re.compile(r"requires a(?:n active)? (?:super)?grok subscripti
 _MODERATED: Final = re.compile(r"usage guidelines|safety_check", re.I)
 _TIER: Final = re.compile(r"^subscription:", re.I)
 _NO_MODEL: Final = re.compile(r"model .{0,120}(?:not exist|not found|not available)", re.I)
+# A stored response, and never the form of an answer (`response format`).
+_RESPONSE: Final = re.compile(
+    r"previous[_ ]response|response[_-]not[_-]found"
+    r"|\bresponse\b(?! format).{0,160}(?:not found|not exist|not stored|no longer|expired|deleted)"
+    r"|(?:\bno|such|unknown|stored|not find|not retrieve) response\b(?! format)",
+    re.I | re.S,
+)
 _OVERLOADED: Final = frozenset({"overloaded_error", "service_unavailable_error"})
 _FIELD: Final = (
     re.compile(
@@ -64,6 +87,7 @@ _FIELD: Final = (
 )
 _TITLE: Final = re.compile(rb"<title[^>]*>\s*([^<]{1,120}?)\s*</title>", re.I)
 _NEVER_AGAIN: Final = frozenset({525, 526})
+_ABOUT_THE_LOGIN: Final = frozenset({401, 403})
 
 
 class _FinalFailure(UpstreamFailed):
@@ -116,8 +140,11 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes, rail: Rail)
         error = _judge(status, told, rail, retry_after_in(headers))
     if error.retry_after is not None and isinstance(error, RateLimited):
         error.retry_after = min(error.retry_after, _LONGEST_WAIT)
-    if status in _NEVER_AGAIN or headers.get("x-should-retry") == "false":
+    again = headers.get("x-should-retry")
+    if status in _NEVER_AGAIN or again == "false":
         error = _final(error)
+    elif again == "true" and status not in _ABOUT_THE_LOGIN and not error.retryable:
+        error = error.retold(_repeated(error.kind))
     facts: JsonObject = {"status": status, "rail": rail}
     for name in ("x-request-id", "cf-ray"):
         if name in headers:
@@ -169,6 +196,11 @@ def refused_field(status: int, headers: Mapping[str, str], body: bytes) -> str |
         return None
     matches = (pattern.search(told.words) for pattern in _FIELD)
     return next((match[1] for match in matches if match), None)
+
+
+def names_response(words: str) -> bool:
+    """Whether words of a refusal are about a stored response: it is not there, or no use."""
+    return _RESPONSE.search(words) is not None
 
 
 def _told(value: Any, depth: int = 0) -> Told:
@@ -330,6 +362,13 @@ def _final(error: GatewayError) -> GatewayError:
     return cls(
         error.message, retry_after=error.retry_after, code=error.code, upstream=error.upstream
     )
+
+
+@functools.cache
+def _repeated(kind: ErrorKind) -> type[GatewayError]:
+    """An error of this kind that the upstream asks to be repeated nevertheless."""
+    plain = ERROR_CLASSES[kind]
+    return type(plain.__name__, (plain,), {"retryable": True, "__doc__": plain.__doc__})
 
 
 def _request_id(body: bytes) -> str | None:

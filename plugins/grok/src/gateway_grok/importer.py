@@ -65,7 +65,8 @@ def _auth_file(source: Path | None) -> Path:
     if source is None:
         source = Path(os.environ.get("GROK_HOME") or "~/.grok")
     path = source.expanduser().absolute()
-    is_folder = path.is_dir() or not (path.suffix or path.exists())
+    # Of what is closed to us these say no, unlike a `Path`; reading it tells why.
+    is_folder = os.path.isdir(path) or not (path.suffix or os.path.exists(path))
     return path / "auth.json" if is_folder else path
 
 

@@ -13,7 +13,7 @@ from gateway_core import Unsupported
 from gateway_core.json import JsonObject
 from gateway_grok.settings import Rail
 
-__all__ = ["ABORTED", "clean_items", "message"]
+__all__ = ["ABORTED", "STORED_ONLY", "clean_items", "message"]
 
 ABORTED: Final = "aborted"
 """The output of a call that was never answered."""
@@ -30,8 +30,12 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
 }
 # xAI's own items, which come back as they went out.
 _VERBATIM: Final = frozenset({"code_interpreter_call", "file_search_call", "mcp_call"})
-_STORED_ONLY: Final = frozenset({"item_reference", "compaction"})
-_LEFT_OUT: Final = frozenset({"mcp_list_tools", "tool_search_call", "tool_search_output"})
+STORED_ONLY: Final = frozenset({"item_reference", "compaction"})
+"""Items that only the public API takes."""
+# A trigger asks for something and tells nothing; `request` looks for the one at the end.
+_LEFT_OUT: Final = frozenset(
+    {"compaction_trigger", "mcp_list_tools", "tool_search_call", "tool_search_output"}
+)
 
 
 def message(role: str, text: str) -> JsonObject:
@@ -61,10 +65,11 @@ def _clean(item: JsonObject, rail: Rail) -> JsonObject | None:
         return None
     if kind in _VERBATIM:
         return {key: value for key, value in item.items() if value is not None}
-    if kind in _STORED_ONLY:
+    if kind in STORED_ONLY:
         if rail == "proxy":
             raise Unsupported(
-                f"only the public API of xAI takes {kind!r} items, in responses with `store: true`",
+                f"only the public API of xAI takes {kind!r} items: set `rail` in [providers.grok] "
+                'to "auto", or send what was said instead',
                 param="input",
             )
         return {key: value for key, value in item.items() if value is not None}

@@ -46,9 +46,12 @@ CAPABILITIES: Final = Capabilities(
     hosted_tools=HOSTED_TOOLS,
     sampling=frozenset({"max_output_tokens", "temperature", "top_p", "stop"}),
     efforts=_THREE,
+    native_compaction=True,
     file_ids=frozenset({"document"}),
 )
-"""Of a model that nothing is known about. Stop sequences are honoured by the decoder."""
+"""Of a model that nothing is known about. Stop sequences are honoured by the decoder. Only the
+public API compacts: `request` tells when it cannot be asked.
+"""
 
 _PAINTER: Final = Capabilities(
     input=frozenset({"text", "image"}),

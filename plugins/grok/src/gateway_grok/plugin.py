@@ -36,7 +36,8 @@ from gateway_grok.account import account
 from gateway_grok.discovery import Discovery
 from gateway_grok.errors import is_other_rail, read_error
 from gateway_grok.models import CAPABILITIES, STATIC_MODELS, parse_name, read_models
-from gateway_grok.rails import CallState, RailMemory, account_headers, opened
+from gateway_grok.rails import RailMemory, account_headers, opened
+from gateway_grok.refusals import read_refusal
 from gateway_grok.request import translate
 from gateway_grok.resources import act_on_stored
 from gateway_grok.settings import GrokSettings, Rail
@@ -138,7 +139,7 @@ class GrokProvider:
         credential: Credential | None,
         settings: GrokSettings,
     ) -> UpstreamCall:
-        """One streamed Responses request, or one for a picture."""
+        """One streamed Responses request, or one for a compaction or a picture."""
         if credential is None:
             raise LoginRequired("no xAI account: run `gateway login grok`")
         return translate(request, route, credential, settings)
@@ -159,13 +160,10 @@ class GrokProvider:
     def gateway_error(
         self, status: int, headers: Mapping[str, str], body: bytes, call: UpstreamCall
     ) -> GatewayError:
-        """By slug, then status, then words; with both refusals when both hosts refused."""
-        state: CallState = call.state
-        error = read_error(status, headers, body, state.rail)
-        if state.refusal is not None:
-            error.message += f" (asked before, the other host refused: {state.refusal})"
-            error.args = (error.message,)
-        return error
+        """By slug, then status, then words, then what was asked; with both refusals when both hosts
+        refused.
+        """
+        return read_refusal(status, headers, body, call.state)
 
     @hookimpl
     async def gateway_stored_response(

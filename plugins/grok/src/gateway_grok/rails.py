@@ -13,12 +13,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway_core import Credential, JsonObject, UpstreamCall, UpstreamStream
+from gateway_core import Credential, JsonObject, ModelNotFound, UpstreamCall, UpstreamStream
 from gateway_core.events import Notice
 from gateway_core.http import read_body
 from gateway_core.json import dumps, loads_object
-from gateway_grok.errors import is_other_rail, read_told, refused_field
+from gateway_grok.errors import is_other_rail, read_error, read_told, refused_field
 from gateway_grok.models import STAND_INS
+from gateway_grok.refusals import no_compaction
 from gateway_grok.settings import GrokSettings, Rail
 
 if TYPE_CHECKING:
@@ -60,9 +61,10 @@ class CallState:
     """What the decoder and `opened` must know of a call; the latter keeps it up to date.
 
     rail: the host that is asked. path: below that host's base. other: whether the other rail may be
-    asked. stored: whether the answer is kept upstream. stop: sequences that end the answer. paints:
-    whether a picture was asked for. notices: what came up on the way. refusal: what the first rail
-    said, when both refused.
+    asked. stored: whether the answer is kept upstream. continues: whether it goes on from one that
+    is. compacts: whether a compaction was asked for. stop: sequences that end the answer. paints:
+    the prompt, where a picture was asked for. tool_names: see `StreamReader`. notices: what came up
+    on the way. refusal: what the first rail said, when both refused.
     """
 
     account: str
@@ -72,8 +74,11 @@ class CallState:
     path: str = "/responses"
     other: bool = False
     stored: bool = False
+    continues: bool = False
+    compacts: bool = False
     stop: tuple[str, ...] = ()
     paints: str | None = None
+    tool_names: Mapping[str, str] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     refusal: str | None = None
 
@@ -128,8 +133,14 @@ def on_rail(body: JsonObject, state: CallState, rail: Rail) -> JsonObject:
 
 
 def other_rail(call: UpstreamCall) -> UpstreamCall:
-    """The same request to the other rail, with its state."""
+    """The same request to the other rail, with its state.
+
+    Raises `Unsupported` for a compaction, which only one of them has: the core then asks for a
+    summary.
+    """
     state: CallState = call.state
+    if state.compacts:
+        raise no_compaction(state.refusal or "this account is served by the proxy for now")
     rail: Rail = "api" if state.rail == "proxy" else "proxy"
     body = loads_object(call.body)
     headers = {name: value for name, value in call.headers.items() if name not in _PROXY_HEADERS}
@@ -199,8 +210,10 @@ def _mended(
     if status == 404:
         model = request.get("model")
         other = STAND_INS.get(model) if isinstance(model, str) else None
-        if other is None or "previous_response_id" in request:
+        if other is None or state.continues:
             return None
+        if state.compacts and not _lacks_model(status, headers, body, state):
+            return None  # it is the endpoint that does not exist
         said = f"xAI does not know {model!r} (any more): {other!r} was asked"
         state.notices.append(Notice("mapped_model", said))
         sent = {"x-grok-model-override": other} if "x-grok-model-override" in call.headers else {}
@@ -212,6 +225,10 @@ def _mended(
     said = f"xAI does not take `{'.'.join(path)}` here: it was left out"
     state.notices.append(Notice(f"dropped_{path[-1]}", said))
     return replace(call, body=dumps(request))
+
+
+def _lacks_model(status: int, headers: Mapping[str, str], body: bytes, state: CallState) -> bool:
+    return isinstance(read_error(status, headers, body, state.rail), ModelNotFound)
 
 
 def _without(request: JsonObject, path: tuple[str, ...]) -> bool:

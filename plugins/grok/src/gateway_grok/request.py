@@ -2,36 +2,40 @@
 
 Starts from what `gateway_core.formats.responses` writes and keeps an allow-list of fields, because
 xAI answers others with an error. `items` and `tools` see to what is in the input, `images` to
-requests that ask for nothing but a picture, `rails` to the host.
+requests that ask for nothing but a picture, `rails` to the host. A request for a compaction becomes
+one to the endpoint of the public API if that is where the turn belongs.
 """
 
 from base64 import b64decode
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from gateway_core import (
     Credential,
+    Foreign,
     HostedCall,
     Media,
     Message,
     Request,
     Route,
     Text,
+    ToolAliases,
     ToolResult,
-    Unsupported,
     UpstreamCall,
 )
+from gateway_core.compaction import asks_for_compaction
 from gateway_core.content import Part, ResultPart
 from gateway_core.degrade import nearest_effort
 from gateway_core.events import Notice
 from gateway_core.formats.responses import write_request
 from gateway_core.json import JsonObject, dumps
-from gateway_core.request import OutputSpec
+from gateway_core.request import OutputSpec, ToolChoice
 from gateway_grok.images import image_body, wants_picture
-from gateway_grok.items import clean_items, message
+from gateway_grok.items import STORED_ONLY, clean_items, message
 from gateway_grok.models import GrokModel, find_model, parse_name
 from gateway_grok.names import account_scope, session_uuid
 from gateway_grok.rails import CallState, account_headers, on_rail
+from gateway_grok.refusals import no_compaction, not_gone_on_from
 from gateway_grok.settings import GrokSettings, Rail
 from gateway_grok.tools import clean_choice, clean_tools, with_exclusions
 
@@ -41,6 +45,8 @@ ISSUER: Final = "grok"
 PICTURE_SECONDS: Final = 300.0
 
 _NOTHING_SAID: Final = "Go ahead."
+# In place of that where a compaction follows a stored response: it must not allow anything.
+_NOTHING_MORE: Final = "Compact the conversation up to here."
 _INCLUDES: Final = frozenset(
     {
         "reasoning.encrypted_content",
@@ -61,27 +67,38 @@ def translate(
 ) -> UpstreamCall:
     """The call. Leaves the request untouched.
 
-    Raises `Unsupported`, naming it, for content and tools that xAI does not take.
+    Raises `Unsupported`, naming it, for content and tools that xAI does not take, and what
+    `gateway_grok.refusals` has for what this rail cannot do.
     """
+    aliases = ToolAliases(request)
+    request = aliases.fit(request)
     model, effort = _wanted_model(request, route, settings)
     rail, other = _rail(request, settings)
+    compacts = asks_for_compaction(request)
     state = CallState(
         account=credential.account,
         scope=account_scope(credential.account),
         settings=settings,
         rail=rail,
         other=other,
-        stored=rail == "api" and _keeps(request),
-        stop=tuple(request.sampling.stop),
+        path="/responses/compact" if compacts else "/responses",
+        stored=rail == "api" and not compacts and _keeps(request),
+        continues=request.session.previous_response_id is not None,
+        compacts=compacts,
+        stop=() if compacts else tuple(request.sampling.stop),
+        tool_names=aliases.restore,
     )
     notices: list[Notice] = []
-    if wants_picture(request, model):
+    if compacts:
+        body = _compaction_body(request, model, state)
+    elif wants_picture(request, model):
         return _picture_call(request, model, credential, state)
-    body = _body(request, model, effort, state, notices)
+    else:
+        body = _body(request, model, effort, state, notices)
     session = _session(request, model)
     body["prompt_cache_key"] = session
     headers = account_headers(credential, settings, rail, model.id) | {
-        "accept": "text/event-stream",
+        "accept": "application/json" if compacts else "text/event-stream",
         "content-type": "application/json",
         "x-grok-conv-id": session,
     }
@@ -113,21 +130,36 @@ def _wanted_model(
 def _rail(request: Request, settings: GrokSettings) -> tuple[Rail, bool]:
     """The rail to ask and whether the other may be.
 
-    Only the public API keeps responses, so it alone can go on from one. Raises `Unsupported` when
-    the settings forbid what the request needs.
+    Only the public API keeps responses, so it alone can go on from one, knows their items and
+    compacts. A compaction that does not belong there by the request itself is left to the model:
+    what is remembered of the account is not known here. Raises the errors on which the core asks in
+    another way, when the settings or the request rule out the public API.
     """
     session = request.session
     if session.previous_response_id is not None:
         if settings.rail == "proxy":
-            raise Unsupported(
-                "only the public API of xAI goes on from a stored response: set `rail` in "
-                '[providers.grok] to "auto", or send the whole conversation',
-                param="previous_response_id",
+            raise not_gone_on_from(
+                "only the public API of xAI goes on from a stored response, and `rail` in "
+                '[providers.grok] is "proxy" (set it to "auto")'
             )
         return "api", False
+    if settings.rail == "auto" and _holds_stored(request):
+        return "api", False
+    stores = settings.rail == "auto" and session.store is True
+    if asks_for_compaction(request) and not (stores or settings.rail == "api"):
+        raise no_compaction("only the public API does, and the request goes to the proxy")
     if settings.rail != "auto":
         return settings.rail, False
-    return ("api" if session.store is True else "proxy"), True
+    return ("api" if stores else "proxy"), True
+
+
+def _holds_stored(request: Request) -> bool:
+    """Whether there are items in the conversation that only the public API can read."""
+    return any(
+        isinstance(part, Foreign) and part.namespace == "responses" and part.kind in STORED_ONLY
+        for entry in request.messages
+        for part in entry.parts
+    )
 
 
 def _keeps(request: Request) -> bool:
@@ -143,6 +175,33 @@ def _body(
     state: CallState,
     notices: list[Notice],
 ) -> JsonObject:
+    body, listed, choice = _conversation(request, model, state)
+    tools = clean_tools(listed, notices, draws=model.draws)
+    if tools:
+        body["tools"] = tools
+        body["tool_choice"] = clean_choice(choice, tools)
+        if request.tool_choice.parallel is not None:
+            body["parallel_tool_calls"] = request.tool_choice.parallel
+    if reasoning := _reasoning(request, effort, state.settings):
+        body["reasoning"] = reasoning
+    if (format := _format(request.output)) is not None:
+        body["text"] = {"format": format}
+    body |= _knobs(request, model, state)
+    body |= {"store": state.stored, "stream": True, "include": _include(request, tools)}
+    _tell_dropped(request, state, notices)
+    return body
+
+
+def _compaction_body(request: Request, model: GrokModel, state: CallState) -> JsonObject:
+    """The conversation and nothing else: the endpoint takes no stream, tools or sampling."""
+    bare = replace(request, tools=[], tool_choice=ToolChoice())
+    return _conversation(bare, model, state)[0]
+
+
+def _conversation(
+    request: Request, model: GrokModel, state: CallState
+) -> tuple[JsonObject, list[JsonObject], Any]:
+    """A body with what was said up to now; tools and choice as the format has them."""
     written = write_request(
         replace(_within_reach(request), tools=with_exclusions(request.tools)),
         model.id,
@@ -152,32 +211,17 @@ def _body(
         item_fields=("id",),
         namespaces=False,
     )
-    previous = request.session.previous_response_id
-    items = clean_items(written["input"], state.rail, continues=previous is not None)
+    items = clean_items(written["input"], state.rail, continues=state.continues)
     if instructions := written.get("instructions"):
         # `instructions` exists, but not beside `previous_response_id`; the official client never
         # sends it.
         items.insert(0, message("system", instructions))
     if not items:
-        items.append(message("user", _NOTHING_SAID))
+        items.append(message("user", _NOTHING_MORE if state.compacts else _NOTHING_SAID))
     body: JsonObject = {"model": model.id, "input": items}
-    listed = written.get("tools", [])
-    tools = clean_tools(listed, notices, draws=model.draws)
-    if tools:
-        body["tools"] = tools
-        body["tool_choice"] = clean_choice(written.get("tool_choice", "auto"), tools)
-        if request.tool_choice.parallel is not None:
-            body["parallel_tool_calls"] = request.tool_choice.parallel
-    if reasoning := _reasoning(request, effort, state.settings):
-        body["reasoning"] = reasoning
-    if (format := _format(request.output)) is not None:
-        body["text"] = {"format": format}
-    body |= _knobs(request, model, state)
-    body |= {"store": state.stored, "stream": True, "include": _include(request, tools)}
-    if previous is not None:
-        body["previous_response_id"] = previous
-    _tell_dropped(request, state, notices)
-    return body
+    if state.continues:
+        body["previous_response_id"] = request.session.previous_response_id
+    return body, written.get("tools", []), written.get("tool_choice", "auto")
 
 
 def _knobs(request: Request, model: GrokModel, state: CallState) -> JsonObject:
@@ -271,7 +315,7 @@ def _picture_call(
     settings, notices = state.settings, list[Notice]()
     path, body = image_body(request, model, settings, notices)
     state.path, state.paints = path, body["prompt"]
-    state.stored = False
+    state.stored = state.continues = False
     headers = account_headers(credential, settings, state.rail, body["model"]) | {
         "accept": "application/json",
         "content-type": "application/json",

@@ -1,6 +1,7 @@
 """Responses that xAI keeps: fetched and deleted at the public API, which alone has them."""
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from gateway_core import (
@@ -13,7 +14,7 @@ from gateway_core.errors import NotFound
 from gateway_core.http_errors import translate_http_errors
 from gateway_core.json import loads_object
 from gateway_core.provider import StoredAction
-from gateway_grok.errors import read_error
+from gateway_grok.errors import read_error, read_told
 from gateway_grok.rails import account_headers
 from gateway_grok.settings import GrokSettings
 
@@ -26,6 +27,11 @@ _CANNOT: dict[StoredAction, str] = {
     "cancel": "xAI answers while one waits and can cancel nothing: close the stream instead",
     "input_items": "xAI does not tell what a stored response was asked with",
 }
+# Ids come from anywhere. Some servers decode a path before they split it, so whatever might become
+# a step in it, or is longer than any id, is not asked for.
+_ID: Final = re.compile(r"(?=.*[^.])[A-Za-z0-9._~:=+@-]{1,256}")
+# An id that is malformed, or the name of an endpoint beside the ids, is unknown too.
+_NO_SUCH: Final = frozenset({400, 404, 405, 410, 414, 422})
 _UNKNOWN = "xAI has no such response: it keeps those made with `store: true`, 30 days"
 
 
@@ -43,7 +49,7 @@ async def act_on_stored(
     """
     if action in _CANNOT:
         raise Unsupported(_CANNOT[action])
-    if not response_id.strip("."):  # it would be a step in the path
+    if _ID.fullmatch(response_id) is None:
         raise NotFound(_UNKNOWN)
     with translate_http_errors("xAI"):
         answer = await http.request(
@@ -52,10 +58,11 @@ async def act_on_stored(
             headers=account_headers(credential, settings, "api") | {"accept": "application/json"},
             follow_redirects=False,
         )
-    if answer.status_code == 404:
-        raise NotFound(_UNKNOWN)
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    if answer.status_code in _NO_SUCH:
+        told = read_told(headers, answer.content)
+        raise NotFound(f"{_UNKNOWN} ({told.words})" if told and told.words else _UNKNOWN)
     if not 200 <= answer.status_code < 300:
-        headers = {name.lower(): value for name, value in answer.headers.items()}
         raise read_error(answer.status_code, headers, answer.content, "api")
     if action == "delete":
         # The body may be empty.

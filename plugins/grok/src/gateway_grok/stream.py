@@ -17,6 +17,7 @@ from gateway_core.json import dumps, dumps_text, loads_object
 from gateway_grok.errors import read_told, refine
 from gateway_grok.images import read_picture
 from gateway_grok.rails import CallState
+from gateway_grok.refusals import in_other_words, no_compaction
 from gateway_grok.stops import StopFilter
 
 __all__ = ["GrokDecoder"]
@@ -34,12 +35,15 @@ class GrokDecoder:
 
     def __init__(self, state: CallState, headers: Mapping[str, str]) -> None:
         self._state = state
-        self._reader = StreamReader(_ISSUER, state.scope, own_item=_own_item)
+        self._reader = StreamReader(
+            _ISSUER, state.scope, own_item=_own_item, tool_names=state.tool_names
+        )
         self._stops = StopFilter(state.stop) if any(state.stop) else None
         self._started = False
         self._over = False
         kind = headers.get("content-type", "")
         is_json = "json" in kind or state.paints is not None
+        is_json = is_json or (state.compacts and "event-stream" not in kind)
         self._json: bytearray | None = bytearray() if is_json else None
 
     def feed(self, data: bytes) -> list[Event]:
@@ -67,7 +71,9 @@ class GrokDecoder:
         return b""
 
     def _whole(self, data: bytes) -> list[Event]:
-        """An answer in one JSON object: a picture, a response, or an error under status 200."""
+        """An answer in one JSON object: a picture, a compaction, a response, or an error under
+        status 200.
+        """
         try:
             body = loads_object(data)
         except ValueError:
@@ -80,6 +86,10 @@ class GrokDecoder:
             return read_picture(body, self._state.paints)
         if not isinstance(body.get("output"), list):
             return [Fail(UpstreamProtocol("xAI answered with JSON that is no response"))]
+        if self._state.compacts:
+            body["output"] = [item for item in body["output"] if _is_compaction(item)]
+            if not body["output"]:
+                return [Fail(no_compaction("its answer has no `compaction` item"))]
         created = {"type": "response.created", "response": {**body, "output": []}}
         ended = {"type": "response.completed", "response": body}
         return [
@@ -94,7 +104,7 @@ class GrokDecoder:
             self._start(events)
         last = events[-1] if events else None
         if type(last) is Fail:
-            last.error = refine(last.error)
+            last.error = in_other_words(refine(last.error), self._state)
         elif type(last) is End and last.usage is not None:
             last.usage = _consistent(last.usage)
         if self._stops is not None:
@@ -111,6 +121,11 @@ class GrokDecoder:
             first.stored = self._state.stored and first.id is not None
         notices = [NoticeSeen(notice) for notice in self._state.notices]
         events[int(begun) : int(begun)] = notices
+
+
+def _is_compaction(item: object) -> bool:
+    """Whether it is what a conversation was compacted to, and not a message kept beside it."""
+    return isinstance(item, dict) and item.get("type") == "compaction"
 
 
 def _own_item(item: JsonObject) -> list[WholePart] | None:

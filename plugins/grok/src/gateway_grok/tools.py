@@ -42,13 +42,18 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "image_generation": (),
 }
+_DOMAINS: Final = ("allowed_domains", "blocked_domains", "excluded_domains")
 _CHOICES: Final = ("anyOf", "oneOf", "allOf")
 # Above this many bytes, schemas of this kind were seen to be taken and never answered.
 _LARGE_SCHEMA: Final = 8192
 
 
 def with_exclusions(tools: list[Tool]) -> list[Tool]:
-    """The tools with domains that a client excludes in xAI's own words in the canonical place."""
+    """The tools with domains that a client excludes in xAI's own words in the canonical place.
+
+    Raises `InvalidRequest` for domains that are no list: without them the search would be wider
+    than it was meant.
+    """
     return [_with_exclusions(tool) for tool in tools]
 
 
@@ -56,8 +61,15 @@ def _with_exclusions(tool: Tool) -> Tool:
     if not isinstance(tool, HostedTool) or tool.kind != "web_search":
         return tool
     filters = (tool.extras or {}).get("responses", {}).get("filters")
-    excluded = filters.get("excluded_domains") if isinstance(filters, dict) else None
-    if not isinstance(excluded, list) or "blocked_domains" in tool.options:
+    if filters is None:
+        return tool
+    if not isinstance(filters, dict):
+        raise InvalidRequest("filters: expected an object", param="tools")
+    for name in _DOMAINS:
+        if not isinstance(filters.get(name), list | None):
+            raise InvalidRequest(f"filters.{name}: expected a list", param="tools")
+    excluded = filters.get("excluded_domains")
+    if excluded is None or "blocked_domains" in tool.options:
         return tool
     return replace(tool, options={**tool.options, "blocked_domains": excluded})
 
