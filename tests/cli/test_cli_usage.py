@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from openai import BadRequestError
 
 from gateway_core.content import Text
 from gateway_core.events import Close, Delta, End, Event, Open, Usage
@@ -68,9 +69,22 @@ def test_several_groups_are_added_up(logged_in: GatewayCommand) -> None:
     assert "acme anna" in logged_in.output("usage", "--by", "account")
 
 
+def test_what_is_refused_here_is_not_counted(gateway: GatewayCommand) -> None:
+    provider = ScriptedProvider([])
+    served = running_gateway(gateway.home, extra_plugins=[provider])
+    with served as running, running.openai() as client, pytest.raises(BadRequestError):
+        client.responses.create(
+            model="scripted-1",
+            input="Hello",
+            tools=[{"type": "code_interpreter", "container": "c"}],
+        )
+    assert gateway.output("usage").startswith("no request since")
+
+
 def test_nothing_used_is_said_and_leaves_nothing(gateway: GatewayCommand) -> None:
     assert gateway.output("usage", "--since", "7d").startswith("no request since 20")
-    assert json.loads(gateway.output("usage", "--json"))["usage"] == []
+    told = json.loads(gateway.output("usage", "--json", "--since", "3000w"))
+    assert told == {"since": "1970-01-01T00:00:00+00:00", "by": "model", "usage": []}
     assert list(Path(gateway.home).rglob("*.sqlite3")) == []
 
 

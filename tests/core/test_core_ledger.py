@@ -2,8 +2,9 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from gateway_core.events import Usage
 from gateway_core.ledger import UsageLedger
 from gateway_core.provider import Exchange
 from gateway_core.state import SqliteStore
-from gateway_core.state.store import UsageGroup
+from gateway_core.state.store import UsageGroup, UsageRecord
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -119,6 +120,16 @@ async def test_a_request_that_reached_no_provider_is_not_counted(
     assert await store.usage.sums("model", 0) == []
 
 
+async def test_a_request_that_no_provider_was_asked_is_not_counted(
+    store: SqliteStore, ledger: UsageLedger
+) -> None:
+    """One that is refused here, as well as `generate: false` over WebSocket."""
+    ledger.note(replace(exchange(), asked=False))
+    ledger.note(exchange("two"))
+    await ledger.write()
+    assert [group.name for group in await store.usage.sums("model", 0)] == ["acme/two"]
+
+
 async def test_no_days_write_nothing(store: SqliteStore, tmp_path: Path) -> None:
     ledger = UsageLedger(store, days=0)
     ledger.note(exchange())
@@ -203,6 +214,66 @@ async def test_a_request_that_ends_with_the_server_does_not_hold_it_up(
     await ledger.write()
     [group] = await store.usage.sums("model", 0)
     assert group.requests == 2
+
+
+async def test_what_is_being_written_at_the_end_is_written_once(
+    store: SqliteStore, ledger: UsageLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it waits behind other work of the store."""
+    monkeypatch.setattr("gateway_core.ledger.WRITE_SECONDS", 0)
+    add, begun, go_on = store.usage.add, asyncio.Event(), asyncio.Event()
+
+    async def add_late(records: Sequence[UsageRecord]) -> None:
+        begun.set()
+        await go_on.wait()
+        await add(records)
+
+    monkeypatch.setattr(store.usage, "add", add_late)
+    writing = asyncio.create_task(ledger.keep_writing())
+    ledger.note(exchange())
+    await begun.wait()
+    writing.cancel()
+    await asyncio.wait({writing})
+    go_on.set()
+    await ledger.write()
+    [group] = await store.usage.sums("model", 0)
+    assert group.requests == 1
+
+
+async def test_a_store_that_breaks_does_not_end_the_ledger(
+    store: SqliteStore,
+    ledger: UsageLedger,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What it could not take is left out, as it would not take it the next time."""
+    ledger.note(exchange("half a pair \ud800"))
+    await ledger.write()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    ledger.note(exchange())
+    await ledger.write()
+    [group] = await store.usage.sums("model", 0)
+    assert group.name == "acme/one"
+
+
+async def test_of_too_many_that_wait_the_oldest_are_forgotten(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.ledger.MOST_WAITING", 2)
+    ledger = UsageLedger(store, days=90)
+    in_the_way = tmp_path / "gateway.sqlite3"
+    in_the_way.mkdir()
+    for model in ("one", "two"):
+        ledger.note(exchange(model))
+    writing = asyncio.create_task(ledger.write())
+    await asyncio.sleep(0)  # it has taken what waited
+    ledger.note(exchange("three"))
+    await writing
+    in_the_way.rmdir()
+    await ledger.write()
+    assert [group.name for group in await store.usage.sums("model", 0)] == [
+        "acme/three",
+        "acme/two",
+    ]
 
 
 def files(folder: Path) -> list[Path]:

@@ -303,6 +303,29 @@ class TestClosing:
         await transport.aclose()
         assert done == ["failed", "closed"]
 
+    async def test_a_login_that_is_gone_is_told_to_its_own_transport(
+        self, transports: Transports, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        told: list[str] = []
+
+        def fail() -> None:
+            told.append("failed")
+            raise RuntimeError("a bug")
+
+        transport, other = transports.get("test", "someone"), transports.get("test", "other")
+        transport.at_logout(fail)
+        transport.at_logout(lambda: told.append("gone"))
+        forget = transport.at_logout(lambda: told.append("taken back"))
+        forget()
+        forget()
+        other.at_logout(lambda: told.append("of another"))
+        transports.log_out("test", "nobody")
+        transports.log_out("test", "someone")
+        assert told == ["failed", "gone"]
+        assert "what was to be done when a login is gone failed" in caplog.text
+        transports.log_out("test", "someone")  # it may have come back meanwhile
+        assert told == ["failed", "gone"] * 2
+
     async def test_one_that_hangs_is_given_up(
         self, transport: Transport, monkeypatch: pytest.MonkeyPatch
     ) -> None:

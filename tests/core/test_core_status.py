@@ -1,12 +1,15 @@
 """What `gateway status` says of models and tokens."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import pytest
 from dirty_equals import IsStr
 from pydantic import SecretStr
 
 from gateway_core import Credential, Model
-from gateway_core.status import LoginStatus, highlights, login_facts
+from gateway_core.status import LoginStatus, highlights, local_time, login_facts
 from support.about import each
 
 
@@ -43,3 +46,19 @@ def test_a_token_with_a_time_of_its_own_for_the_refresh_shows_it() -> None:
         "refresh_at_local": IsStr(),
         "refresh_in_seconds": 480,
     }
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "JST-9")  # needs no database of zones
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be chosen here")
+@pytest.mark.usefixtures("in_tokyo")
+def test_a_time_beyond_the_local_clock_is_shown_in_utc() -> None:
+    assert local_time(datetime(2030, 1, 1, 20, 15, tzinfo=UTC)) == "2030-01-02 05:15"
+    assert local_time(datetime(9999, 12, 31, 23, 59, tzinfo=UTC)) == "9999-12-31 23:59 UTC"

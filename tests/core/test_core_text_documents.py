@@ -11,6 +11,12 @@ from gateway_core.text_documents import text_document
 from support.pictures import PDF_BASE64
 
 WORDS = Media("document", "text/plain", name="a.txt", data="Words.")
+
+
+def encoded(type_: str | None, data: bytes, name: str | None = None) -> Media:
+    return Media("document", type_, name, b64encode(data).decode())
+
+
 CAN = Capabilities(input=frozenset({"text"}))
 
 
@@ -20,6 +26,13 @@ CAN = Capabilities(input=frozenset({"text"}))
         (WORDS, "a.txt:\nWords."),
         (replace(WORDS, name=None), "Words."),
         (Media("document", "text/markdown; charset=utf-8", data=b64encode(b"# A").decode()), "# A"),
+        (encoded("application/json", b'{"a":1}', "a.json"), 'a.json:\n{"a":1}'),
+        (encoded("application/x-python-code", b"print()", "a.py"), "a.py:\nprint()"),
+        (encoded("application/octet-stream", "é".encode()), "é"),
+        (encoded(None, b"a = 1", "a.toml"), "a.toml:\na = 1"),
+        (encoded("application/octet-stream", b"PK\3\4\0\0"), None),
+        (encoded("application/octet-stream", b"%PDF-1.4 in ASCII"), None),
+        (encoded("application/rtf", b"{\\rtf1 A}"), None),
         (Media("document", "text/csv", data="no base64!"), None),
         (Media("document", "text/csv", data=b64encode(b"\xff").decode()), None),
         (Media("document", "application/pdf", data=PDF_BASE64), None),

@@ -250,9 +250,11 @@ async def test_an_error_with_times_can_come_after_content_too(play: Play) -> Non
 
 async def test_waits_and_delays_pause_the_stream_and_can_be_cancelled(play: Play) -> None:
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(play("text: one\nwait: 60s\ntext: two"), 0.05)
+        async with asyncio.timeout(0.05):
+            await play("text: one\nwait: 60s\ntext: two")
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(play("text: one two", DemoSettings(delay_ms=60_000)), 0.05)
+        async with asyncio.timeout(0.05):
+            await play("text: one two", DemoSettings(delay_ms=60_000))
 
 
 async def test_leaving_the_stream_stops_the_performance(

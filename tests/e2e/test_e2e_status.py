@@ -9,7 +9,7 @@ import pytest
 from dirty_equals import IsInt, IsStr
 from pydantic import SecretStr
 
-from gateway_core import Account, Credential, LoginRequired, hookimpl
+from gateway_core import Account, Credential, LoginRequired, RateWindow, hookimpl
 from gateway_core.credentials.store import MemoryStore
 from gateway_core.errors import Unauthorized
 from support.acme_plugin import AcmeProvider
@@ -220,3 +220,22 @@ def test_what_a_provider_refuses_to_tell_is_a_problem(tmp_path: Path, store: Mem
     assert acme["logged_in"] is True
     assert acme["problem"].startswith("acme is closed")
     assert not any(canary in answer.text for canary in CANARIES)
+
+
+class _Careless(AcmeProvider):
+    """Gives times without a zone, which count as UTC."""
+
+    @hookimpl
+    async def gateway_account(self, credential: Credential) -> Account:
+        moment = datetime(2040, 1, 2, 3, 4)
+        return Account(subscription_until=moment, rate_windows=[RateWindow("5h", 42.0, moment)])
+
+
+def test_a_time_without_a_zone_is_one_in_utc(tmp_path: Path, store: MemoryStore) -> None:
+    with (
+        running_gateway(tmp_path, extra_plugins=[_Careless()], store=store) as gateway,
+        gateway.http() as http,
+    ):
+        account = http.get("/v1/status").json()["providers"][0]
+    assert account["account"]["subscription_expires_at"] == "2040-01-02T03:04:00+00:00"
+    assert account["rate_limits"][0]["reset_at"] == "2040-01-02T03:04:00+00:00"

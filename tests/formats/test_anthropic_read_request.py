@@ -8,7 +8,7 @@ from inline_snapshot import snapshot
 from gateway_core.content import Message, Text
 from gateway_core.errors import Unsupported
 from gateway_core.events import Notice
-from gateway_core.formats.anthropic import read_request
+from gateway_core.formats.anthropic import read_count_request, read_request
 from gateway_core.json import JsonObject
 from gateway_core.request import OutputSpec, ReasoningSpec, Request, Sampling
 from support.about import each
@@ -170,6 +170,46 @@ def test_a_container_is_refused_by_name() -> None:
     with pytest.raises(Unsupported, match=r"^container: .* tool of your own") as caught:
         read(container="container_1")
     assert caught.value.param == "container"
+
+
+@each(
+    "field, value, words",
+    [
+        ("thread", {"type": "create"}, r"^thread: .* send all of it in `messages`"),
+        ("compaction", {"type": "summarize"}, r"^compaction: .* ask for a summary"),
+    ],
+)
+def test_what_nothing_else_can_stand_in_for_is_refused_by_name(
+    field: str, value: JsonObject, words: str
+) -> None:
+    with pytest.raises(Unsupported, match=words) as caught:
+        read(**{field: value})
+    assert caught.value.param == field
+
+
+def test_the_tokens_of_a_conversation_to_be_compacted_can_be_counted() -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    counted = read_count_request({**body, "compaction": {"type": "summarize"}}, {})
+    assert counted == read_count_request(body, {})
+
+
+def test_edits_of_the_conversation_are_noticed_but_for_the_usual_one() -> None:
+    """Claude Code asks for that in every request."""
+    usual = {"type": "clear_thinking_20251015", "keep": "all"}
+    other = {"type": "clear_tool_uses_20250919"}
+    assert read(context_management={"edits": [usual, other]}).notices == [
+        Notice(
+            "unknown_context_edit",
+            "context_management.edits.1: 'clear_tool_uses_20250919' was left out",
+        )
+    ]
+
+
+def test_unknown_wishes_for_the_output_are_noticed() -> None:
+    wished = {"effort": "low", "task_budget": {"type": "tokens", "total": 9000}}
+    assert read(output_config=wished).notices == [
+        Notice("unknown_field", "the field 'output_config.task_budget' was left out")
+    ]
 
 
 def test_unknown_fields_are_noticed_in_a_stable_order() -> None:

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from gateway_core.degrade import degrade
+from gateway_core.errors import Unsupported
 from gateway_core.formats.anthropic import read_request
 from gateway_core.json import JsonObject
+from gateway_core.provider import Capabilities
 from gateway_core.request import FunctionTool, HostedTool, Request, Tool, ToolChoice
 from support.about import each
 
@@ -106,6 +109,25 @@ def test_tools_typed_by_the_vendor_are_hosted(tool: JsonObject, name: str | None
     assert read_tool(**tool) == HostedTool(
         tool["type"], name or tool["name"], extras={"anthropic": tool}
     )
+
+
+def test_mcp_servers_are_a_hosted_tool_unless_a_toolset_names_them() -> None:
+    servers = [{"type": "url", "url": "https://mcp.example", "name": "s"}]
+    toolset = {"type": "mcp_toolset", "mcp_server_name": "s"}
+    assert [tool.name for tool in read(mcp_servers=servers).tools] == ["mcp_servers"]
+    both = read(mcp_servers=servers, tools=[toolset])
+    assert [tool.name for tool in both.tools] == ["mcp_toolset"]
+    assert read(mcp_servers=[]).tools == []
+
+
+def test_mcp_servers_beside_other_tools_are_left_out_with_a_notice() -> None:
+    servers = [{"type": "url", "url": "https://mcp.example", "name": "s"}]
+    asked = read(mcp_servers=servers, tools=[{"name": "f", "input_schema": SCHEMA}])
+    request, [notice] = degrade(asked, Capabilities(), "acme/one")
+    assert [tool.name for tool in request.tools] == ["f"]
+    assert notice.message == "acme/one cannot run the tool 'mcp_servers': it was left out"
+    with pytest.raises(Unsupported, match="cannot run the tool 'mcp_servers'"):
+        degrade(read(mcp_servers=servers), Capabilities(), "acme/one")
 
 
 @each(

@@ -7,19 +7,19 @@ there was.
 
 import asyncio
 import logging
-import os
-import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from gateway_core.credentials.store import Credential
-from gateway_core.errors import UpstreamTimeout
+from gateway_core.errors import GatewayError, UpstreamTimeout
 from gateway_core.http import Transports
+from gateway_core.private_files import write_private
 from gateway_core.provider import Model
 from gateway_core.relay import Relay
 
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 MAX_AGE_SECONDS = 3600.0
 REFRESH_SECONDS = 30.0
 """How long a provider may take over its live list."""
+JUST_NOW_SECONDS = 1.0
+"""How old an answer may be that nobody has to be asked for again."""
 STATIC_SECONDS = 5.0
 """How long a provider may take over its list without a login, before the start goes on."""
 
@@ -44,6 +46,14 @@ class _Remembered:
 
 
 _remembered = TypeAdapter(_Remembered)
+
+
+class _Asked(NamedTuple):
+    """How asking a provider ended: with which account's login, and when by the loop's clock."""
+
+    account: str | None
+    at: float
+    error: GatewayError | None
 
 
 class _NoNetwork:
@@ -66,7 +76,7 @@ class Catalogue:
     """Model lists by provider id.
 
     `models(provider)` never waits. `load` fills the lists from disk, or from the providers' static
-    lists; `refresh` asks a provider.
+    lists; `refresh` asks a provider, once for all who want that at the same time.
     """
 
     def __init__(self, relays: Mapping[str, Relay], transports: Transports, folder: Path) -> None:
@@ -75,6 +85,9 @@ class Catalogue:
         self._folder = folder
         self._models: dict[str, list[Model]] = {}
         self._fetched_at: dict[str, float] = {}
+        self._outdated: Counter[str] = Counter()
+        self._asking = {id: asyncio.Lock() for id in relays}
+        self._asked: dict[str, _Asked] = {}
 
     def models(self, provider: str) -> Sequence[Model]:
         """The provider's models as last known."""
@@ -86,24 +99,51 @@ class Catalogue:
         return None if fetched_at is None else max(0.0, time.time() - fetched_at)
 
     def stale(self, provider: str) -> bool:
-        """Whether a refresh is due."""
-        age = self.age(provider)
-        return age is None or age > MAX_AGE_SECONDS
+        """Whether a refresh is due. It is, too, for a list of a time that is far ahead: then it was
+        remembered by a clock that was wrong.
+        """
+        fetched_at = self._fetched_at.get(provider)
+        return fetched_at is None or abs(time.time() - fetched_at) > MAX_AGE_SECONDS
 
     def outdate(self, provider: str) -> None:
         """A refresh is due, whatever the age of the list: a login came or went."""
         self._fetched_at.pop(provider, None)
+        self._asked.pop(provider, None)
+        self._outdated[provider] += 1
 
     async def load(self) -> None:
-        """Fill the lists without needing a network. A provider that fails is left with none."""
-        await asyncio.gather(*(self._load(id, relay) for id, relay in self._relays.items()))
+        """Fill the lists that there are none of, without needing a network. A provider that fails
+        is left with none.
+        """
+        missing = [id for id in self._relays if id not in self._models]
+        await asyncio.gather(*(self._load(id, self._relays[id]) for id in missing))
 
     async def refresh(self, provider: str, credential: Credential | None) -> None:
-        """Ask the provider for its models. Raises its `GatewayError`, or `UpstreamTimeout` after
+        """Ask the provider for its models, or take the answer that somebody else waits for or has
+        just been given. Raises the provider's `GatewayError`, or `UpstreamTimeout` after
         `REFRESH_SECONDS`; the old list then stays.
         """
+        account = credential.account if credential else None
+        loop = asyncio.get_running_loop()
+        wanted_at = loop.time() - JUST_NOW_SECONDS
+        async with self._asking[provider]:
+            asked = self._asked.get(provider)
+            if asked is None or asked.account != account or asked.at < wanted_at:
+                outdated, error = self._outdated[provider], None
+                try:
+                    await self._ask(provider, credential)
+                except GatewayError as raised:
+                    error = raised
+                asked = _Asked(account, loop.time(), error)
+                if outdated == self._outdated[provider]:
+                    self._asked[provider] = asked
+        if asked.error is not None:
+            raise asked.error
+
+    async def _ask(self, provider: str, credential: Credential | None) -> None:
         relay = self._relays[provider]
         transport = self._transports.get(provider, credential.account if credential else None)
+        outdated = self._outdated[provider]
         try:
             async with asyncio.timeout(REFRESH_SECONDS):
                 models = list(await relay.models(credential, transport))
@@ -112,12 +152,16 @@ class Catalogue:
                 f"provider {provider!r} did not give its models within {REFRESH_SECONDS:g} s"
             ) from error
         self._models[provider] = models
-        self._fetched_at[provider] = time.time()
-        await asyncio.to_thread(self._remember, provider, models)
+        fetched_at = time.time()
+        if outdated == self._outdated[provider]:  # else a login came or went in the meantime
+            self._fetched_at[provider] = fetched_at
+        await asyncio.to_thread(self._remember, provider, _Remembered(fetched_at, models))
 
     async def _load(self, id: str, relay: Relay) -> None:
         remembered = await asyncio.to_thread(self._recall, id)
         if remembered is not None and relay.info.login != "none":
+            if id in self._models:
+                return  # asked for meanwhile
             self._models[id] = remembered.models
             if not relay.info.login_optional:  # else it may be what is there without the login
                 self._fetched_at[id] = remembered.fetched_at
@@ -126,10 +170,12 @@ class Catalogue:
             async with asyncio.timeout(STATIC_SECONDS):
                 optional = relay.info.login_optional
                 transport = _NoNetwork() if optional else self._transports.get(id, None)
-                self._models[id] = list(await relay.models(None, transport))
+                models = list(await relay.models(None, transport))
         except Exception as error:
             reason = str(error) or type(error).__name__
             log.warning("no model list from provider %s: %s", id, reason)
+        else:
+            self._models.setdefault(id, models)
 
     def _file(self, provider: str) -> Path:
         return self._folder / "models" / f"{provider}.json"
@@ -140,14 +186,8 @@ class Catalogue:
         except (OSError, ValidationError):
             return None
 
-    def _remember(self, provider: str, models: list[Model]) -> None:
-        path = self._file(provider)
+    def _remember(self, provider: str, fetched: _Remembered) -> None:
         try:
-            data = _remembered.dump_json(_Remembered(self._fetched_at[provider], models))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).replace(path)
+            write_private(self._file(provider), _remembered.dump_json(fetched))
         except (OSError, ValueError) as error:  # pydantic's own errors are ValueErrors
             log.warning("the model list of %s could not be kept: %s", provider, error)

@@ -247,6 +247,7 @@ class Turn:
             self._total_timeout = call.total_timeout
             self._deadline.reschedule(self._record.started + call.total_timeout)
         transport = self._runtime.transports.get(route.provider, self.account)
+        self._record.asked = True
         self._waiting_since = self._loop.time()
         try:
             async with AsyncExitStack() as stack:

@@ -39,11 +39,14 @@ class UsageLedger:
         self._days = days
         self._waiting: deque[UsageRecord] = deque(maxlen=MOST_WAITING)
         self._something_waits = asyncio.Event()
+        self._adding: asyncio.Task[None] | None = None
         self._told: str | None = None
 
     def note(self, exchange: "Exchange") -> None:
-        """Take down a request that has ended; one that no provider was found for is not counted."""
-        if not self._days or not exchange.provider:
+        """Take down a request that has ended. Not counted is one that no provider was asked: none
+        was found, it was refused here, or it needed no answer, as a warm-up does not.
+        """
+        if not self._days or not exchange.provider or not exchange.asked:
             return
         usage = exchange.usage or Usage()
         self._waiting.append(
@@ -84,16 +87,16 @@ class UsageLedger:
             await self.write()
 
     async def write(self) -> None:
-        """Write what waits; what cannot be written waits on."""
+        """Write what waits; what cannot be written waits on. Whoever is cancelled here leaves a
+        write that goes on, and that the next one waits for.
+        """
+        if self._adding is not None:
+            await asyncio.shield(self._adding)
         self._something_waits.clear()
         records = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        if not records:
-            return
-        try:
-            await self._store.usage.add(records)
-        except StateError as error:
-            self._waiting.extendleft(reversed(records[-MOST_WAITING:]))
-            self._tell(error)
+        if records:
+            self._adding = asyncio.create_task(self._add(records))
+            await asyncio.shield(self._adding)
 
     async def prune(self) -> int:
         """Remove what is too old; how many requests those were."""
@@ -101,7 +104,20 @@ class UsageLedger:
             return await self._store.usage.prune(time.time() - self._days * _DAY)
         except StateError as error:
             self._tell(error)
-            return 0
+        except Exception:
+            log.exception("usage that is too old was not removed")
+        return 0
+
+    async def _add(self, records: list[UsageRecord]) -> None:
+        try:
+            await self._store.usage.add(records)
+        except StateError as error:
+            records += self._waiting
+            self._waiting.clear()
+            self._waiting.extend(records)  # from the right, so that the oldest are forgotten
+            self._tell(error)
+        except Exception:  # what a store cannot take once it cannot take again
+            log.exception("usage of %d requests was not written down", len(records))
 
     def _tell(self, error: StateError) -> None:
         """Log a failure, the same one once."""

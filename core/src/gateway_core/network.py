@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 import os
 import socket
+import sys
 from base64 import b64encode
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -302,9 +303,15 @@ async def _dial(place: Place) -> socket.socket:
     try:
         return await _first_of(addresses)
     except OSError as error:
-        # asyncio puts the address into the error's own text
-        why = os.strerror(error.errno) if error.errno else error
-        raise NoConnection(f"cannot connect to {place.name}: {why}") from error
+        raise NoConnection(f"cannot connect to {place.name}: {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    """Why a connection was not made."""
+    if sys.platform == "win32":  # whose sockets have numbers that C does not know
+        return error.strerror or str(error)
+    # asyncio puts the address into the error's own text
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 async def _look_up(host: str, port: int) -> list[_Address]:

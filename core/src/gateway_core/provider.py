@@ -249,7 +249,8 @@ class Exchange:
     """What happened in one exchange, told to every plugin afterwards. Times in seconds.
 
     No prompt and no answer text is in it. `error` is the kind of the error that ended it, or None.
-    `account_label` is what people call the account.
+    `account_label` is what people call the account. `asked` is False when the provider was asked
+    nothing: the request was refused here, or needed no answer.
     """
 
     id: str
@@ -268,3 +269,4 @@ class Exchange:
     notices: Sequence[str] = ()
     upstream: JsonObject | None = None
     account_label: str | None = None
+    asked: bool = True

@@ -18,13 +18,17 @@ __all__ = ["Recording", "hide", "without_secrets"]
 
 
 class Recording:
-    """Gathers the facts of one exchange. Times are seconds of the event loop's clock."""
+    """Gathers the facts of one exchange. Times are seconds of the event loop's clock.
+
+    asked: to be set once a provider is asked.
+    """
 
     def __init__(self, request: Request, id: str) -> None:
         self.id = id
         self.started = asyncio.get_running_loop().time()
         self.notices: list[Notice] = list(request.notices)
         self.error: GatewayError | None = None
+        self.asked = False
         self._request = request
         self._started_at = datetime.now(UTC)
         self._first_event: float | None = None
@@ -77,6 +81,7 @@ class Recording:
             usage=self._usage,
             notices=[notice.code for notice in self.notices],
             upstream=self.error.upstream if self.error else None,
+            asked=self.asked,
         )
 
     def _elapsed(self) -> float:

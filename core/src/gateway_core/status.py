@@ -8,7 +8,7 @@ secret is in anything that comes out of here.
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _ACCOUNT_SECONDS = 15.0
+_MINUTE = "%Y-%m-%d %H:%M"
 _SMALL = re.compile(r"mini|nano|lite|flash|fast|spark|haiku|luna")
 
 
@@ -197,8 +198,13 @@ def highlights(models: Sequence["Model"], count: int = 3) -> list[str]:
 
 
 def local_time(moment: datetime) -> str:
-    """A time as the person's clock shows it."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    """A time as the person's clock shows it; in UTC one that is beyond that clock: some services
+    say with the year 9999 that there is no end.
+    """
+    try:
+        return moment.astimezone().strftime(_MINUTE)
+    except (OverflowError, OSError, ValueError):
+        return f"{moment.strftime(_MINUTE)} UTC"
 
 
 def _wanted(runtime: "Runtime", provider: str | None) -> list[str]:
@@ -248,11 +254,24 @@ async def _ask_with(runtime: "Runtime", login: LoginStatus, credential: Credenti
     hide(credential)
     login.credential = credential
     try:
-        login.account = await relay.account(credential, http)
+        login.account = _with_zones(await relay.account(credential, http))
     except Unauthorized:  # revoked before its time: the same single recovery that a turn gets
         login.credential = await runtime.credentials.refreshed(credential)
         hide(login.credential)
-        login.account = await relay.account(login.credential, http)
+        login.account = _with_zones(await relay.account(login.credential, http))
+
+
+def _with_zones(account: "Account | None") -> "Account | None":
+    """The same account; a time that a plugin gave without a zone is one in UTC, as everywhere."""
+    if account is None:
+        return None
+    windows = [replace(one, reset_at=_in_utc(one.reset_at)) for one in account.rate_windows]
+    until = _in_utc(account.subscription_until)
+    return replace(account, subscription_until=until, rate_windows=windows)
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 async def _refresh(runtime: "Runtime", outcome: RefreshOutcome) -> None:

@@ -1,34 +1,46 @@
 """Documents that are texts, as texts: for providers that take no documents.
 
-Nothing is lost by it, so nobody is told. Pure; what is no text stays as it is.
+Nothing is lost by it, so nobody is told. Code, JSON and the like have a hundred types, and clients
+send half of them without any: what reads as UTF-8 is a text, whatever it is called. Pure; what is
+no text stays as it is.
 """
 
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import replace
 from operator import is_
-from typing import Any
+from typing import Any, Final
 
 from gateway_core.content import Media, Message, Text, ToolResult
 
 __all__ = ["text_document", "text_documents"]
 
+_MARKUP: Final = frozenset({"application/pdf", "application/postscript", "application/rtf"})
+"""May read as UTF-8, but not as what they show."""
+_PDF: Final = "%PDF-"
+
 
 def text_document(media: Media) -> Text | None:
-    """An inline document of a text type as a text with its name; None for any other."""
+    """An inline document that is a text as a text with its name; None for any other."""
     if media.kind != "document" or media.data is None:
         return None
     type_, _, parameter = (media.type or "").lower().partition(";")
     if type_ == "text/plain" and not parameter:
         text = media.data
-    elif type_.startswith("text/"):
-        try:
-            text = b64decode(media.data, validate=True).decode()
-        except ValueError:
-            return None
-    else:
+    elif type_ in _MARKUP or (read := _read(media.data)) is None:
         return None
+    else:
+        text = read
     return Text(f"{media.name}:\n{text}" if media.name else text)
+
+
+def _read(data: str) -> str | None:
+    """The text in base64; None for bytes that are none."""
+    try:
+        text = b64decode(data, validate=True).decode()
+    except ValueError:
+        return None
+    return None if "\0" in text or text.startswith(_PDF) else text
 
 
 def text_documents(messages: Sequence[Message]) -> list[Message]:

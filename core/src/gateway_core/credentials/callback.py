@@ -96,6 +96,7 @@ class LoopbackCallback:
         self._servers: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
         self._answer: asyncio.Future[Callback] | None = None
+        self._left = False
 
     @property
     def port(self) -> int:
@@ -131,13 +132,12 @@ class LoopbackCallback:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._left = True
         for server in self._servers:
-            server.close()
+            server.close()  # at once; to wait for it is to wait for sockets that are not served yet
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        for server in self._servers:
-            await server.wait_closed()
         if self._answer is not None and self._answer.done() and not self._answer.cancelled():
             self._answer.exception()  # seen, even if another way of login won
 
@@ -158,7 +158,6 @@ class LoopbackCallback:
             # Somebody else there would get the code of a browser that prefers IPv6.
             if error.errno == errno.EADDRINUSE:
                 first.close()
-                await first.wait_closed()
                 raise
             self._servers = [first]
         else:
@@ -166,9 +165,14 @@ class LoopbackCallback:
         self._port = bound
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._left:
+            writer.transport.abort()
+            return
         connection = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+        # One that is cancelled before it began has closed nothing.
+        connection.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         outcome: Callback | LoginRequired | None = None

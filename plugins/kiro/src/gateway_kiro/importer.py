@@ -83,12 +83,23 @@ def write_back(before: Credential, after: Credential) -> None:
 def _from_cli() -> Credential:
     places = cli_places()
     for path in places:
-        if path.exists():
+        if _may_be_there(path):
             return _from_file(path)
     raise LoginRequired(
         f"there is no {places[0]}: log in with `kiro-cli login` first, {_INSTEAD}; a login of the "
         "IDE is imported with `gateway import kiro --from desktop`"
     )
+
+
+def _may_be_there(path: Path) -> bool:
+    """Whether there is something to read, or to say why it cannot be read."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _from_file(path: Path) -> Credential:

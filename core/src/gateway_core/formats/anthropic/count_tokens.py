@@ -13,7 +13,11 @@ __all__ = ["count_body", "read_count_request"]
 
 
 def read_count_request(body: JsonObject, headers: Mapping[str, str]) -> Request:
-    """The request whose input tokens are asked for. Raises `InvalidRequest`."""
+    """The request whose input tokens are asked for: with a `compaction`, those of the conversation
+    as it is. Raises as `read_request` does.
+    """
+    if "compaction" in body:
+        body = {key: value for key, value in body.items() if key != "compaction"}
     request = read_request(body, headers)
     request.stream = False
     return request

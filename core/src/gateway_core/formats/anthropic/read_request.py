@@ -10,7 +10,7 @@ when the conversation moves to a provider that cannot read the signature.
 """
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from gateway_core.content import Message, Role, Text, ToolResult
 from gateway_core.errors import InvalidRequest, Unsupported
@@ -37,6 +37,17 @@ from gateway_core.request import (
 __all__ = ["read_request"]
 
 _ROLES: tuple[Role, ...] = get_args(Role)
+_UNMET: Final = {
+    "container": "has no containers to run code or skills in; leave `container` out and offer a "
+    "tool of your own",
+    "thread": "holds no conversation of this format; leave `thread` out and send all of it in "
+    "`messages`",
+    "compaction": "writes no compaction blocks; leave `compaction` out and ask for a summary in "
+    "`messages`",
+}
+"""Fields that nothing else can stand in for: the answer without them would be to something else."""
+_USUAL_EDIT: Final = "clear_thinking_"
+_OUTPUT_KEYS: Final = frozenset({"effort", "format"})
 
 
 def read_request(body: JsonObject, headers: Mapping[str, str]) -> Request:
@@ -44,19 +55,17 @@ def read_request(body: JsonObject, headers: Mapping[str, str]) -> Request:
 
     Session and agent come from the headers that Claude Code sends, the session else from the JSON
     inside `metadata.user_id`. `max_tokens` may be absent. Raises `InvalidRequest`, and
-    `Unsupported` for a `container`.
+    `Unsupported` for a `container`, a `thread` and a `compaction`.
     """
-    if body.get("container") is not None:
-        raise Unsupported(
-            "container: the gateway has no containers to run code or skills in; leave `container` "
-            "out and offer a tool of your own",
-            param="container",
-        )
+    for field, why in _UNMET.items():
+        if body.get(field) is not None:
+            raise Unsupported(f"{field}: the gateway {why}", param=field)
     notices = [
         Notice("unknown_field", f"the field {key!r} is unknown and was left out")
         for key in body.keys() - KNOWN_FIELDS
     ]
     notices.sort(key=lambda notice: notice.message)
+    notices += _context_notices(body)
     blocks = BlockReader()
     model = required(body, "model", str)
     if not model:
@@ -77,6 +86,20 @@ def read_request(body: JsonObject, headers: Mapping[str, str]) -> Request:
         source=Source(FORMAT_NAME, body),
         notices=notices,
     )
+
+
+def _context_notices(body: JsonObject) -> list[Notice]:
+    """What is left out of how the vendor's service would edit the conversation. The one edit that
+    Claude Code asks for in every request is about thinking, which is no reader's business.
+    """
+    settings = optional(body, "context_management", dict) or {}
+    notices = []
+    for index, edit in enumerate(optional(settings, "edits", list, "context_management.") or []):
+        kind = edit.get("type") if isinstance(edit, dict) else None
+        if not (isinstance(kind, str) and kind.startswith(_USUAL_EDIT)):
+            path = f"context_management.edits.{index}"
+            notices.append(Notice("unknown_context_edit", f"{path}: {kind!r} was left out"))
+    return notices
 
 
 def _read_messages(body: JsonObject, blocks: BlockReader) -> list[Message]:
@@ -145,6 +168,10 @@ def _read_system(body: JsonObject, notices: list[Notice]) -> list[Text]:
 
 def _read_output(body: JsonObject, notices: list[Notice]) -> OutputSpec:
     config = optional(body, "output_config", dict) or {}
+    notices += [
+        Notice("unknown_field", f"the field 'output_config.{key}' was left out")
+        for key in sorted(config.keys() - _OUTPUT_KEYS)
+    ]
     path = "output_config.format."
     spec = optional(config, "format", dict, "output_config.")
     if spec is None:

@@ -5,6 +5,7 @@ one is typed by the vendor and becomes a `HostedTool`.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from gateway_core.errors import InvalidRequest
 from gateway_core.events import Notice
@@ -23,6 +24,8 @@ _OWN_FUNCTION_KEYS = (
     "input_examples",
     "allowed_callers",
 )
+_MCP_SERVERS: Final = "mcp_servers"
+_MCP_TOOLSET: Final = "mcp_toolset"
 _SEARCH_LISTS = ("allowed_domains", "blocked_domains")
 _IMAGE_OPTIONS = ("size", "quality", "background", "output_format", "partial_images", "model")
 
@@ -30,6 +33,7 @@ _IMAGE_OPTIONS = ("size", "quality", "background", "output_format", "partial_ima
 def read_tools(body: JsonObject) -> list[Tool]:
     """The tools in the client's order. A tool with `defer_loading` is sent like any other, because
     no upstream has the vendor's tool search; Claude Code's placeholder for the rest is dropped.
+    `mcp_servers` that no toolset takes tools from, as before toolsets, count as a hosted tool.
     """
     tools: list[Tool] = []
     for index, item in enumerate(optional(body, "tools", list) or []):
@@ -40,6 +44,10 @@ def read_tools(body: JsonObject) -> list[Tool]:
             )
         if item.get("name") != DEFERRED_PLACEHOLDER:
             tools.append(_read_tool(item, f"{path}."))
+    if optional(body, _MCP_SERVERS, list) and not any(
+        type(tool) is HostedTool and tool.kind == _MCP_TOOLSET for tool in tools
+    ):
+        tools.append(HostedTool(_MCP_SERVERS, _MCP_SERVERS))
     return tools
 
 

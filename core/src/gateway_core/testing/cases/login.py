@@ -175,7 +175,8 @@ async def cancelling_leaves_nothing(subject: Subject) -> None:
             elif (seen := await login.url()) is not None:
                 with suppress(TimeoutError):
                     login.line.arrived.clear()
-                    await asyncio.wait_for(login.line.arrived.wait(), 0.1)
+                    async with asyncio.timeout(0.1):
+                        await login.line.arrived.wait()
                 redirect = None if method == "device" else await vendor.browse(seen, "approve")
                 port = urlsplit(redirect).port if redirect else None
             if login.task.done():
