@@ -233,6 +233,15 @@ def test_a_place_may_be_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert access(import_login(Path("desktop"))) == "fake-access-1"
 
 
+def test_a_place_that_cannot_be_looked_at_is_no_login(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of somebody else's is one; this is another, for whoever runs the tests as root."""
+    monkeypatch.setenv("KIROCLI_DB_PATH", str(home / ("x" * 300)))
+    with pytest.raises(LoginRequired, match=r"cannot read .*xx"):
+        import_login(None)
+
+
 def test_the_same_place_is_the_same_account_and_another_place_another(home: Path) -> None:
     one, other = (ide_store(home / name, IDE["social"]) for name in ("a", "b"))
     assert import_login(one).account == import_login(one).account
