@@ -140,7 +140,8 @@ def test_an_unknown_tool_is_answered_with_those_there_are() -> None:
 
 
 def test_a_heartbeat_of_an_exec() -> None:
-    assert frame(answers.exec_heartbeat(2).SerializeToString()) == fixture("c16")
+    _, beat = answers.heartbeats([2])
+    assert frame(beat.SerializeToString()) == fixture("c16")
 
 
 def test_only_the_models_own_doings_count_as_native() -> None:

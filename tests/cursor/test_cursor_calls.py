@@ -7,9 +7,10 @@ import pytest
 from gateway_core.events import End
 from gateway_core.parts import collect
 from gateway_cursor.connect import TURN_OVER, EnvelopeReader
+from gateway_cursor.display import LARGEST_QUEUE
 from gateway_cursor.plan import RunLimits
 from gateway_cursor.proto import agent_pb2 as pb
-from gateway_cursor.run import LARGEST_QUEUE, Run
+from gateway_cursor.run import Run
 from gateway_cursor.values import to_value
 from support.about import about
 from support.cursor_runs import (

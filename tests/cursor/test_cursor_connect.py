@@ -9,7 +9,14 @@ import pytest
 
 from gateway_core import UpstreamProtocol
 from gateway_cursor.causes import CAUSES
-from gateway_cursor.connect import TURN_OVER, EndOfStream, EnvelopeReader, frame, read_end
+from gateway_cursor.connect import (
+    TURN_OVER,
+    EndOfStream,
+    EnvelopeReader,
+    frame,
+    read_end,
+    write_end,
+)
 from gateway_cursor.proto import agent_pb2 as pb
 from support.about import about
 from support.cursor_runs import FIXTURES, fixture
@@ -240,6 +247,24 @@ def test_what_the_value_leaves_out_is_in_the_debug_part() -> None:
     }
     end = read_end(json.dumps({"error": {"code": "x", "details": [detail]}}).encode())
     assert end == EndOfStream("x", "", 2, "NOT_LOGGED_IN", "Log in", "Please.", retryable=False)
+
+
+def test_facts_of_the_debug_part_may_be_numbers() -> None:
+    facts = {"providerStatusCode": 429, "isFinal": True, "providerErrorCode": "busy", "more": {}}
+    details = {"additionalInfo": {**facts, "none": None}}
+    detail = {"type": "aiserver.v1.ErrorDetails", "debug": {"details": details}}
+    end = read_end(json.dumps({"error": {"code": "x", "details": [detail]}}).encode())
+    assert end is not None
+    assert end.info == {
+        "providerStatusCode": "429",
+        "isFinal": "true",
+        "providerErrorCode": "busy",
+    }
+
+
+def test_an_end_of_our_own_reads_like_one_of_the_server() -> None:
+    end = read_end(write_end("aborted", "Gave up", "Ask again."))
+    assert end == EndOfStream("aborted", title="Gave up", detail="Ask again.", retryable=False)
 
 
 def test_a_cause_that_is_not_known_keeps_its_number() -> None:

@@ -18,11 +18,13 @@ from simulators.cursor.installed import cursor_command, cursor_gateway, store_lo
 from simulators.cursor.server import CursorSimulator
 from simulators.cursor.state import CANARY, Account
 from support.command import GatewayCommand
+from support.conversations import AnthropicTalk
 from support.dialects import ANTHROPIC, CHAT, DIALECTS, Dialect
 from support.login_prompt import ScriptedPrompt
 from support.server import Gateway
 
 MODEL = "claude-opus-5-high"
+CLOCK = "tool: clock\n---\ntext: It is late."
 FREE = Account("google-oauth2|user_02FREE", "eve@example.com", "Free", spent=0, limit=None)
 
 
@@ -210,21 +212,53 @@ def test_a_refresh_token_that_is_replaced_is_kept(
 
 def test_a_held_run_outlives_its_token(simulator: CursorSimulator, gateway: Gateway) -> None:
     """What was opened stays open; nothing is asked anew."""
-    simulator.play("tool: clock\n---\ntext: It is late.")
-    tools: Any = [{"name": "clock", "input_schema": {"type": "object"}}]
-    messages: Any = [{"role": "user", "content": "What time is it?"}]
-    with gateway.anthropic() as client:
-        request = {"model": MODEL, "max_tokens": 100, "tools": tools}
-        first: Any = client.messages.create(messages=messages, **request)
-        simulator.state.end_access_tokens()
-        result = {"type": "tool_result", "tool_use_id": first.content[0].id, "content": "nine"}
-        messages += [
-            {"role": "assistant", "content": first.content},
-            {"role": "user", "content": [result]},
-        ]
-        second: Any = client.messages.create(messages=messages, **request)
-    assert second.content[0].text == "It is late."
+    simulator.play(CLOCK)
+    talk = AnthropicTalk(gateway, True, model=MODEL)
+    turn = talk.say("What time is it?")
+    simulator.state.end_access_tokens()
+    assert talk.give({turn.calls[0].id: "nine"}).text == "It is late."
     assert len(simulator.runs) == 1
+
+
+def test_a_held_run_ends_with_its_login(simulator: CursorSimulator, gateway: Gateway) -> None:
+    simulator.play(CLOCK)
+    AnthropicTalk(gateway, True, model=MODEL).say("What time is it?")
+    (held,) = simulator.runs
+    simulator.login.sign_out = "logout"
+    simulator.state.end_sessions()
+    assert "gateway login cursor" in CHAT.error(ask(gateway).content)["message"]
+    simulator.wait(lambda: held.left)
+    assert held.reset_code == 8
+
+
+def test_a_held_run_ends_with_a_logout_in_another_process(
+    simulator: CursorSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.runtime.LOOK_SECONDS", 0.05)
+    simulator.play(CLOCK)
+    with cursor_gateway(simulator, tmp_path) as gateway:
+        AnthropicTalk(gateway, True, model=MODEL).say("What time is it?")
+        (held,) = simulator.runs
+        left = cursor_command(simulator, tmp_path, login=False).run("logout", "cursor")
+        assert left.returncode == 0, left.stderr
+        simulator.wait(lambda: held.left)
+    assert held.reset_code == 8
+
+
+def test_a_new_login_does_not_go_on_with_a_run_of_the_old_one(
+    simulator: CursorSimulator, gateway: Gateway, tmp_path: Path
+) -> None:
+    """Though it is the same account: the conversation is replayed with the new one."""
+    simulator.play(CLOCK)
+    talk = AnthropicTalk(gateway, True, model=MODEL)
+    turn = talk.say("What time is it?")
+    simulator.login.elsewhere = True
+    again = cursor_command(simulator, tmp_path, login=False).run("login", "cursor", "--no-browser")
+    assert again.returncode == 0, again.stderr
+    assert talk.give({turn.calls[0].id: "nine"}).text == "It is late."
+    held, replay = simulator.runs
+    simulator.wait(lambda: held.left)
+    assert (held.given, replay.resumes) == ({}, True)
 
 
 @pytest.mark.parametrize("sign_out", ["logout", "401", "403"])
@@ -258,6 +292,7 @@ def test_no_secret_is_told(
 ) -> None:
     """Every secret of the simulator has one word in it."""
     caplog.set_level("DEBUG")
+    caplog.set_level("WARNING", "hpack")  # shows every header, so the gateway never listens to it
     simulator.play("fail: s94")
     answers = ask(gateway).text
     simulator.state.end_access_tokens()

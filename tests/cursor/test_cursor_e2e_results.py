@@ -1,5 +1,6 @@
 """Results of the client's tools on their way to Cursor, and histories that clients bring along."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from gateway_core.json import JsonObject
 from simulators.cursor.installed import cursor_gateway
 from simulators.cursor.server import CursorSimulator
+from support.about import about, each
 from support.conversations import AnthropicTalk, ChatTalk, ResponsesTalk
 from support.server import Gateway
 
@@ -174,3 +176,49 @@ def test_where_the_client_works_is_known_and_nothing_else(
     assert talk.say("Go").text == "Fine."
     environment = simulator.runs[0].context.env
     assert list(environment.workspace_paths) == ["/home/dev/project"]
+
+
+@each(
+    "type, name, text",
+    [
+        ("text/plain", "notes.txt", "Some words."),
+        ("text/markdown", "notes.md", "# Some words"),
+        ("text/csv", "table.csv", "a,b\n1,2"),
+        ("application/json", "facts.json", '{"a": 1}'),
+        ("application/x-python-code", "main.py", "print('é')"),
+        ("application/octet-stream", "main.rs", "fn main() {}"),
+    ],
+)
+def test_documents_that_are_texts_arrive_from_every_kind_of_client(
+    simulator: CursorSimulator, gateway: Gateway, type: str, name: str, text: str
+) -> None:
+    simulator.play("echo: prompt")
+    data = b64encode(text.encode()).decode()
+    url = f"data:{type};base64,{data}"
+    source = {"type": "base64", "media_type": type, "data": data}
+    document = {"type": "document", "title": name, "source": source}
+    said: dict[str, JsonObject] = {
+        "/v1/messages": {"messages": [{"role": "user", "content": [document]}], "max_tokens": 9},
+        "/v1/chat/completions": {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "file", "file": {"filename": name, "file_data": url}}],
+                }
+            ]
+        },
+        "/v1/responses": {
+            "input": [
+                {
+                    "role": "user",
+                    "content": [{"type": "input_file", "filename": name, "file_data": url}],
+                }
+            ]
+        },
+    }
+    with gateway.http() as http:
+        for path, body in said.items():
+            with about(path):
+                answer = http.post(path, json={"model": MODEL, **body})
+                assert answer.status_code == 200, answer.text
+                assert simulator.runs[-1].said == f"{name}:\n{text}"

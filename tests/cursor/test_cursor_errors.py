@@ -203,6 +203,23 @@ def test_facts_for_the_log_name_code_and_cause() -> None:
     }
 
 
+def test_facts_for_the_log_may_be_told_as_numbers() -> None:
+    facts = {"providerStatusCode": 503, "providerErrorCode": "overloaded_error"}
+    details = {"additionalInfo": facts, "isRetryable": True}
+    debug = {"error": "ERROR_PROVIDER_ERROR", "details": details}
+    detail = {"type": "aiserver.v1.ErrorDetails", "debug": debug}
+    told = read_end(dumps({"error": {"code": "resource_exhausted", "details": [detail]}}))
+    assert told is not None
+    error = error_of(told)
+    assert error.kind == "overloaded"
+    assert error.upstream == {
+        "code": "resource_exhausted",
+        "cause": "PROVIDER_ERROR",
+        "providerStatusCode": "503",
+        "providerErrorCode": "overloaded_error",
+    }
+
+
 # HTTP
 
 

@@ -1,5 +1,6 @@
 """How a request over HTTP/2 ends when it does not end well, and what TLS has to do with it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -176,3 +177,15 @@ class TestTls:
         async with listening(tls=authority.server(alpn)) as listener:
             with pytest.raises(Http2Needed, match=r"offers no HTTP/2.* a proxy in between"):
                 await open_h2(listener.url + "/run", {}, transport)
+
+    async def test_nor_one_that_refuses_what_it_does_not_speak(self, transport: Transport) -> None:
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.write(b"\x15\x03\x03\x00\x02\x02\x78")  # a fatal alert, no_application_protocol
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(Http2Needed, match=r"refuses HTTP/2.* a proxy in between"):
+                await open_h2(f"https://127.0.0.1:{port}/run", {}, transport)

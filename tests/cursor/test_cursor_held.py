@@ -23,11 +23,15 @@ class Waiting:
         self._calls = call(2, id=f"{name}-1") + call(3, id=f"{name}-2") + STEP
 
     async def held(
-        self, fingerprint: str = "same", account: str = "me", conversation: str = "chat"
+        self,
+        fingerprint: str = "same",
+        account: str = "me",
+        conversation: str = "chat",
+        login: str = "first",
     ) -> HeldRun:
         self.wire.answer(self._calls)
         await self.live.settled()
-        return HeldRun(self.live, account, fingerprint, conversation, "claimed")
+        return HeldRun(self.live, account, login, fingerprint, conversation, "claimed")
 
 
 @pytest.fixture
@@ -182,3 +186,17 @@ async def test_a_run_that_ends_by_itself_is_forgotten(
     runs.hold(held, seconds=60.0, most=64)
     runs.forget(held.live)
     assert len(runs) == 0
+
+
+async def test_runs_of_a_login_that_is_over_are_dropped(
+    waiting: Callable[[str], Waiting], runs: HeldRuns, lost: list[HeldRun]
+) -> None:
+    old, new = await waiting("a").held(), await waiting("b").held(login="second")
+    others = await waiting("c").held(account="you")
+    for held in (old, new, others):
+        runs.hold(held, seconds=60.0, most=64)
+    runs.drop_logins("me", but="second")
+    assert lost == [old]
+    runs.drop_logins("me")
+    assert lost == [old, new]
+    assert (len(runs), others.live.over) == (1, False)

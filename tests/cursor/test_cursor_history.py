@@ -1,6 +1,7 @@
 """Conversations as blobs, and what is asked now."""
 
 import hashlib
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -319,9 +320,27 @@ def test_what_cursor_cannot_take_is_refused_by_name() -> None:
 
 
 def test_a_document_that_is_a_text_is_told_as_one() -> None:
-    document = Media("document", "text/plain", name="a.txt", data="Words.")
-    start = planned(degraded(asked(user(document, "What?")))).start
-    assert action(start).text == "a.txt:\nWords.\n\nWhat?"
+    for type, name, text in [
+        ("text/plain", "a.txt", "Words."),
+        ("text/markdown", "a.md", "# Words"),
+        ("text/csv", "a.csv", "a,b\n1,2"),
+        ("application/json", "a.json", '{"a": 1}'),
+        ("application/x-python-code", "a.py", "print(1)"),
+        ("application/octet-stream", "a.rs", "fn main() {}"),
+    ]:
+        with about(type):
+            data = text if type == "text/plain" else b64encode(text.encode()).decode()
+            document = Media("document", type, name=name, data=data)
+            start = planned(degraded(asked(user(document, "What?")))).start
+            assert action(start).text == f"{name}:\n{text}\n\nWhat?"
+
+
+def test_a_document_in_a_result_is_told_there() -> None:
+    document = Media("document", "application/json", name="a.json", data="eyJhIjoxfQ==")
+    messages = (user("Go"), assistant(call_of("t1")), user(result("t1", document)))
+    plan = planned(degraded(asked(*messages)))
+    assert roots(plan.start)[-1]["content"][0]["result"] == 'a.json:\n{"a":1}'
+    assert plan.results[0].result.success.content[0].text.text == 'a.json:\n{"a":1}'
 
 
 def pictures(start: RunStart) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import pytest
 
 from gateway_core import UpstreamFailed, UpstreamTimeout
-from gateway_cursor.connect import TURN_OVER
+from gateway_cursor.connect import END, TURN_OVER, frame
 from gateway_cursor.live import LiveRun, Pace
 from gateway_cursor.proto import agent_pb2 as pb
 from gateway_cursor.run import Run
@@ -252,6 +252,20 @@ class TestLateCalls:
         assert TURN_OVER in await shown(live)
 
 
+class TestWaiting:
+    async def test_a_run_that_fails_while_it_waits_is_over_at_once(
+        self, begin: Begin, wire: FakeWire
+    ) -> None:
+        """Or the next turn could take it for one that still waits."""
+        live = begin(Pace())
+        await parked(live, wire)
+        wire.answer(frame(b'{"error":{"code":"internal"}}', END))
+        for _ in range(10):
+            await asyncio.sleep(0)
+            assert live.over is (live.verdict is not None)
+        assert live.over
+
+
 class TestBugs:
     """What must not happen is told to who reads, and to the log when nobody does."""
 
@@ -285,7 +299,23 @@ class TestBugs:
         wire.answer(HEARTBEAT)
         await wire.closed.wait()
         assert live.over
-        assert "a held run of Cursor failed" in caplog.text
+        assert "a run of Cursor failed while nobody read it" in caplog.text
+
+    async def test_so_is_one_that_is_brought_to_its_end(
+        self,
+        begin: Begin,
+        wire: FakeWire,
+        broken: Callable[[], None],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        live = begin(Pace())
+        wire.answer(says("Hi"), ended(input_tokens=1))
+        await wire.half_closed.wait()
+        live.leave()
+        broken()
+        wire.answer(HEARTBEAT)
+        await wire.closed.wait()
+        assert "a run of Cursor failed while nobody read it" in caplog.text
 
 
 class TestBackpressure:

@@ -93,6 +93,33 @@ class TestHeldRun:
         assert len(client.opener.held) == 1
         assert not run.request.left.is_set()
 
+    async def test_another_login_of_the_account_drops_the_run_and_replays(
+        self, client: Client
+    ) -> None:
+        run = await client.waits_for_tool(login="first")
+        await client.replays(client.ask(results=RESULTS, login="second"))
+        assert await run.left() == CANCEL
+
+    async def test_a_run_goes_when_its_login_does(self, client: Client) -> None:
+        run = await client.waits_for_tool()
+        client.opener.logged_out("somebody else")
+        assert len(client.opener.held) == 1
+        client.opener.logged_out("account-1")
+        assert await run.left() == CANCEL
+        await client.replays(client.ask(results=RESULTS))
+
+    async def test_a_logout_in_another_process_ends_the_run_and_no_turn(
+        self, client: Client
+    ) -> None:
+        run = await client.waits_for_tool()
+        asking = client.ask(conversation="another", fingerprint="another")
+        other = await client.server.next()
+        await other.answer(says("Once "))
+        client.transport.log_out()
+        assert await run.left() == CANCEL
+        await finish(other, "upon a time")
+        assert text_of(await asking) == "Once upon a time"
+
     async def test_what_is_asked_beside_it_with_other_tools_leaves_it_alone(
         self, client: Client
     ) -> None:

@@ -25,11 +25,13 @@ from gateway_cursor.plan import CallResult, RunLimits, RunPlan
 from gateway_cursor.proto import agent_pb2 as pb
 from gateway_cursor.settings import CursorSettings
 from gateway_cursor.variants import pack_variants, split_id
+from support.about import about
 from support.cursor_asking import (
     CREDENTIAL,
     asked,
     assistant,
     call_of,
+    degraded,
     fixture,
     planned,
     roots,
@@ -231,6 +233,32 @@ def test_the_effort_chooses_the_variant() -> None:
     assert plan.model == plan.start.request.requested_model.model_id == "m-1-thinking-high"
 
 
+def test_a_wish_that_a_model_in_no_list_cannot_be_known_to_meet_is_told() -> None:
+    for model, options, reasoning, wire, codes in [
+        ("claude-opus-5", {}, ReasoningSpec(effort="high"), "claude-opus-5-thinking-high", []),
+        ("gpt-5.5", {}, ReasoningSpec(effort="max"), "gpt-5.5-extra-high", ["mapped_effort"]),
+        ("gpt-5.5", {}, ReasoningSpec(enabled=True), "gpt-5.5-medium", []),
+        ("gpt-5.5", {"effort": "low"}, ReasoningSpec(effort="max"), "gpt-5.5-low", []),
+        (
+            "gpt-5.2",
+            {"variant": "gpt-5.2-fast", "fast": "yes"},
+            ReasoningSpec(effort="low"),
+            "gpt-5.2-fast",
+            ["dropped_reasoning"],
+        ),
+        ("brand-new", {}, ReasoningSpec(effort="high"), "brand-new", ["dropped_reasoning"]),
+        ("brand-new", {}, ReasoningSpec(budget_tokens=9), "brand-new", ["dropped_reasoning"]),
+        ("brand-new", {}, ReasoningSpec(enabled=True), "brand-new", ["dropped_reasoning"]),
+        ("brand-new", {}, ReasoningSpec(enabled=False), "brand-new", []),
+        ("brand-new", {}, ReasoningSpec(), "brand-new", []),
+    ]:
+        with about(model, reasoning):
+            request = degraded(asked(user("Hi"), reasoning=reasoning))
+            call = translated(request, model, options=options)
+            assert call.state.model == wire
+            assert [notice.code for notice in call.notices] == codes
+
+
 @pytest.mark.parametrize(
     ("ids", "reasoning", "id"),
     [
@@ -375,6 +403,7 @@ def test_the_fingerprint_tells_what_a_held_run_cannot_change() -> None:
         planned(with_tools(), options={"mode": "plan"}),
         planned(with_tools(mode="required")),
         planned(with_tools(mode="none")),
+        planned(with_tools(parallel=False)),
         planned(asked(user("Hi"), system="Be verbose.", tools=[READ, BASH])),
         planned(asked(user("Hi"), system="Be terse.", tools=[READ])),
         planned(asked(user("Hi"), system="Be terse.", tools=[BASH, READ])),

@@ -1,5 +1,6 @@
 """A run without a network: how it begins, what it answers and shows, and how it ends."""
 
+import weakref
 from typing import Any
 
 import pytest
@@ -333,3 +334,18 @@ def test_nothing_of_the_user_is_in_a_repr() -> None:
     plan = plan_for()
     assert "terse" not in repr(plan)
     assert "words" not in repr(text_result("a", "words"))
+
+
+def test_a_run_keeps_nothing_of_what_only_a_new_one_would_need() -> None:
+    """It may wait for minutes, and a conversation with its images may have megabytes."""
+
+    class History:
+        def as_text(self) -> RunStart:
+            raise AssertionError("nobody asked for it")
+
+    history = History()
+    kept, plan = weakref.ref(history), plan_for(as_text=history.as_text)
+    run = Run(plan, plan.start)
+    del history, plan
+    assert run.first() == fixture("c01")
+    assert (kept(), run.first()) == (None, b"")

@@ -149,7 +149,12 @@ def test_before_the_list_is_there_the_usual_spelling_is_tried() -> None:
         ("claude-sonnet-4-20250514", None, "claude-4-sonnet"),
         ("gpt-5.5", "max", "gpt-5.5-extra-high"),
         ("glm-5.2", None, "glm-5.2-high"),
-        ("gpt-5.2", "high", "gpt-5.2"),
+        ("gpt-5.2", None, "gpt-5.2"),
+        ("gpt-5.2", "high", "gpt-5.2-high"),
+        ("gpt-5.2-fast", "low", "gpt-5.2-fast"),
+        ("gpt-5.4-mini", "max", "gpt-5.4-mini-xhigh"),
+        ("gpt-5.4-nano", None, "gpt-5.4-nano-medium"),
+        ("gpt-5.3-codex", "high", "gpt-5.3-codex"),
         ("composer-2.5-fast", "high", "composer-2.5-fast"),
     ]:
         with about(name):

@@ -5,7 +5,7 @@ of included. Cursor's own tools (files, shell, web) are refused with words that 
 the client's tools: nothing is run here, and nothing of this machine is told.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from gateway_cursor.blobs import Blobs
@@ -17,7 +17,7 @@ __all__ = [
     "answer_exec",
     "answer_kv",
     "answer_query",
-    "exec_heartbeat",
+    "heartbeats",
     "is_native",
     "missing_result",
     "one_at_a_time",
@@ -87,10 +87,12 @@ def one_at_a_time() -> pb.McpResult:
     return pb.McpResult(error=pb.McpError(error="Call one tool at a time, then wait for it."))
 
 
-def exec_heartbeat(id: int) -> pb.AgentClientMessage:
-    """The client is still at work on an exec."""
-    control = pb.ExecClientControlMessage(heartbeat=pb.ExecClientHeartbeat(id=id))
-    return pb.AgentClientMessage(exec_client_control_message=control)
+def heartbeats(execs: Iterable[int]) -> Iterator[pb.AgentClientMessage]:
+    """The client is still there, and at work on these."""
+    yield pb.AgentClientMessage(client_heartbeat=pb.ClientHeartbeat())
+    for id in execs:
+        control = pb.ExecClientControlMessage(heartbeat=pb.ExecClientHeartbeat(id=id))
+        yield pb.AgentClientMessage(exec_client_control_message=control)
 
 
 def answer_kv(message: pb.KvServerMessage, blobs: Blobs) -> pb.AgentClientMessage:

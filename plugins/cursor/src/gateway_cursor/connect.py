@@ -16,7 +16,7 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from gateway_core import UpstreamProtocol
-from gateway_core.json import loads
+from gateway_core.json import dumps, dumps_text, loads
 from gateway_cursor.causes import CAUSES, NUMBERS
 from gateway_cursor.proto import agent_pb2 as pb
 
@@ -28,6 +28,7 @@ __all__ = [
     "EnvelopeReader",
     "frame",
     "read_end",
+    "write_end",
 ]
 
 COMPRESSED: Final = 0x01
@@ -188,6 +189,13 @@ def read_end(payload: bytes) -> EndOfStream | None:
     return read_error(error, _metadata(value.get("metadata")))
 
 
+def write_end(code: str, title: str, detail: str) -> bytes:
+    """The payload of a last envelope of our own: an error that is not to be tried again."""
+    debug = {"details": {"title": title, "detail": detail, "isRetryable": False}}
+    details = [{"type": _DETAILS, "debug": debug}]
+    return dumps({"error": {"code": code, "details": details}})
+
+
 def read_error(
     error: Mapping[str, Any], metadata: Mapping[str, list[str]] | None = None
 ) -> EndOfStream:
@@ -263,8 +271,17 @@ def _from_debug(debug: object) -> _Told:
         _text(custom.get("title")),
         _text(custom.get("detail")),
         retryable if isinstance(retryable, bool) else None,
-        {key: _text(item) for key, item in info.items()} if isinstance(info, dict) else {},
+        _facts(info),
     )
+
+
+def _facts(info: object) -> Mapping[str, str]:
+    """The members that say something, as text: the copy has numbers where the detail has text."""
+    return {
+        name: item if isinstance(item, str) else dumps_text(item)
+        for name, item in (info.items() if isinstance(info, dict) else ())
+        if isinstance(item, str | int | float)
+    }
 
 
 def _metadata(value: object) -> dict[str, list[str]]:

@@ -27,7 +27,14 @@ from gateway_core.errors import error_for_status
 from gateway_core.json import loads
 from gateway_cursor.connect import EndOfStream, read_error
 
-__all__ = ["error_of", "http_error", "is_bare_exhaustion", "is_lost_blob"]
+__all__ = ["HTTP2_NEEDED", "error_of", "http_error", "is_bare_exhaustion", "is_lost_blob"]
+
+HTTP2_NEEDED: Final = (
+    "but Cursor takes runs over HTTP/2 only: most likely a proxy in between looks into TLS and "
+    "speaks HTTP/1.1. Have it pass the host through untouched, go around it (NO_PROXY names hosts "
+    "that need no proxy), or use another network"
+)
+"""What is to be done when HTTP/2 does not reach Cursor; stands behind how that shows."""
 
 # The server asked for a blob and did not get it, which has no code of its own.
 _BLOB_NOT_FOUND: Final = "Blob not found"
@@ -104,8 +111,7 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayE
     """The error that a non-2xx answer means. `headers` have lower-case names."""
     if status == _NO_HTTP2:
         return _FinalFailure(
-            "Cursor takes a run over HTTP/2 only, and something in between speaks HTTP/1.1: let it "
-            "pass HTTP/2 to Cursor, or go around it",
+            f"the run reached Cursor over HTTP/1.1 (status {status}), {HTTP2_NEEDED}",
             upstream={"status": status},
         )
     end = _in_body(body)

@@ -15,6 +15,8 @@ _SPELLINGS: Final[tuple[tuple[str, tuple[str, ...], str | None], ...]] = (
     (r"claude-4\.5-opus", ("high",), "{base}-{effort}-thinking"),
     (r"claude-4\.6-opus", ("high", "max"), "{base}-{effort}-thinking"),
     (r"claude-4\.6-sonnet", ("medium",), "{base}-{effort}-thinking"),
+    (r"gpt-5\.[12]", ("", "low", "high"), None),
+    (r"gpt-5\.4-(?:mini|nano)", ("none", "low", "medium", "high", "xhigh"), None),
     (r"gpt-5\.5", ("none", "low", "medium", "high", "extra-high"), None),
     (r"gpt-5\.6-(?:sol|luna|terra)", ("none", *_TO_MAX), None),
     (r"cursor-grok-4\.5", ("low", "medium", "high"), None),

@@ -26,6 +26,7 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from gateway_core import GatewayError, Overloaded, UpstreamFailed, UpstreamProtocol
+from gateway_cursor.errors import HTTP2_NEEDED
 from gateway_cursor.goaway import GoAwayFilter
 
 if TYPE_CHECKING:
@@ -65,7 +66,12 @@ async def open_h2(url: str, headers: Mapping[str, str], transport: "Transport") 
     and `Http2Needed` when the server agrees to no HTTP/2. Whoever has the result must `close` it.
     """
     place = urlsplit(url).netloc.rpartition("@")[2]
-    connection, duplex = await transport.connect(url, lambda: Duplex(place), alpn=("h2",))
+    try:
+        connection, duplex = await transport.connect(url, lambda: Duplex(place), alpn=("h2",))
+    except UpstreamFailed as error:
+        if _is_about_protocols(error.__cause__):
+            raise _no_http2(place, "refuses HTTP/2") from error
+        raise
     tls = connection.get_extra_info("ssl_object")
     if tls is not None and tls.selected_alpn_protocol() != "h2":
         connection.abort()
@@ -372,10 +378,15 @@ def _code_name(code: int) -> str:
         return f"error {code:#x}"
 
 
+def _is_about_protocols(error: BaseException | None) -> bool:
+    """Whether TLS failed because the peer speaks none of what was offered (RFC 7301, section 3.2);
+    Python has no code for that.
+    """
+    return isinstance(error, OSError) and "no application protocol" in str(error)
+
+
 def _no_http2(place: str, how: str) -> Http2Needed:
-    return Http2Needed(
-        f"{place} {how}, but Cursor needs HTTP/2: a proxy in between may not let it through"
-    )
+    return Http2Needed(f"{place} {how}, {HTTP2_NEEDED}")
 
 
 def _text(value: bytes | str) -> str:

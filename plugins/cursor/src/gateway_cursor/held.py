@@ -23,13 +23,14 @@ _UNIQUE: Final = 16
 class HeldRun:
     """A run that waits.
 
-    account and fingerprint: as in the plan it serves; one of another does not go on with it.
+    account, login and fingerprint: as in the plan it serves; one of another does not go on with it.
     conversation: the client's. claimed: the id that it keeps in use at Cursor. calls: the client's
     ids of those it waits for.
     """
 
     live: LiveRun
     account: str
+    login: str
     fingerprint: str
     conversation: str
     claimed: str
@@ -96,11 +97,17 @@ class HeldRuns:
             if (held.conversation, held.fingerprint) == (conversation, fingerprint):
                 self._lose(held, "the conversation went on without it")
 
-    def forget(self, live: LiveRun) -> None:
-        """A run has ended by itself."""
+    def drop_logins(self, account: str, but: str | None = None) -> None:
+        """Drop what waits with a login of the account. but: the login that still serves it."""
+        for held in list(self._timers):
+            if held.account == account and held.login != but:
+                self._lose(held, "its login is over")
+
+    def forget(self, live: LiveRun, why: str = "it broke off") -> None:
+        """Drop a run if it waits: it has ended by itself, or may not go on."""
         for held in list(self._timers):
             if held.live is live:
-                self._lose(held, "it broke off")
+                self._lose(held, why)
 
     def _lose(self, held: HeldRun, why: str) -> None:
         self._timers.pop(held).cancel()

@@ -10,7 +10,14 @@ from typing import Final, Literal, TypeAlias
 from gateway_core import Credential
 from gateway_cursor.settings import CursorSettings
 
-__all__ = ["Kind", "account_scope", "credential_kind", "run_headers", "unary_headers"]
+__all__ = [
+    "Kind",
+    "account_scope",
+    "credential_kind",
+    "login_mark",
+    "run_headers",
+    "unary_headers",
+]
 
 Kind: TypeAlias = Literal["session", "key"]
 
@@ -31,6 +38,16 @@ def credential_kind(credential: Credential) -> Kind:
 def account_scope(credential: Credential) -> str:
     """A short name of the account, from which the account cannot be told."""
     return hashlib.sha256(f"gateway-cursor {credential.account}".encode()).hexdigest()[:12]
+
+
+def login_mark(credential: Credential) -> str:
+    """Tells one login of an account from another, without a word of its secrets.
+
+    A new access token leaves it as it is. A new refresh token, which few renewals bring, makes
+    another login of it: no more is known of where a token comes from.
+    """
+    token = (credential.refresh_token or credential.access_token).get_secret_value()
+    return hashlib.sha256(f"gateway-cursor login {token}".encode()).hexdigest()[:12]
 
 
 def run_headers(credential: Credential, settings: CursorSettings) -> dict[str, str]:

@@ -213,8 +213,8 @@ class LiveRun:
                 self.error = error
         except Exception as error:
             self.error = error
-            if self._waits:
-                _log.exception("a held run of Cursor failed")
+            if self._waits or self._unread:
+                _log.exception("a run of Cursor failed while nobody read it")
         finally:
             self._end()
             self._wire.close()
@@ -226,7 +226,7 @@ class LiveRun:
     async def _converse(self) -> None:
         run, wire = self._run, self._wire
         started = False
-        while run.state != "over":
+        while True:
             data = await self._read()
             now = self._now()
             if wire.status is not None and not started:
@@ -249,6 +249,8 @@ class LiveRun:
             if now >= self._goodbye:
                 run.closed()
             self._exchange(now)
+            if run.state == "over":  # before anyone else can think that it waits
+                return
             if data:
                 await asyncio.sleep(0)  # there may be much more, and others have their turns
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from gateway_core import Capabilities, Claim, Model, UpstreamProtocol
 from gateway_core.lookups import list_at, number_at, text_at
+from gateway_core.request import EFFORTS
 from gateway_cursor.families import is_family
 from gateway_cursor.settings import CursorSettings
 from gateway_cursor.variants import (
@@ -32,10 +33,11 @@ CAPABILITIES: Final = Capabilities(
     media_urls=False,
     output=frozenset({"text"}),
     sampling=frozenset(),
-    efforts=(),
+    efforts=EFFORTS,
 )
-"""Of a model that nothing is known about. The protocol has no sampling and no forms of output; an
-effort chooses among variants, as far as they are listed."""
+"""Of a model that is in no list. The protocol has no sampling and no forms of output; an effort
+chooses among the variants that are likely to exist, and is told to be of no use where there are
+none."""
 
 _WINDOW: Final = 200_000
 _BLIND: Final = re.compile(r"default$|composer|glm")

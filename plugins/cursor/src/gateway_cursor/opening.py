@@ -57,10 +57,14 @@ class Opener:
     ) -> AsyncIterator[UpstreamStream]:
         """The stream of one turn: what `stream.CursorDecoder` reads.
 
+        No run goes on with another login than it was begun with: those of an earlier login of the
+        account are dropped.
+
         Entering and reading raise `UpstreamFailed` when Cursor cannot be reached or the connection
         breaks off, and `UpstreamTimeout` when it is silent for too long.
         """
         plan: RunPlan = call.state
+        self._held.drop_logins(plan.account, but=plan.login)
         turn = await self._resumed(plan) or await self._begun(call, plan, transport)
         stream = _TurnStream(turn.live, partial(self._hold, turn, plan))
         try:
@@ -68,6 +72,10 @@ class Opener:
         finally:
             if not stream.turn_over:
                 self._leave(turn)
+
+    def logged_out(self, account: str) -> None:
+        """The login of an account is over: drop the runs that wait with it."""
+        self._held.drop_logins(account)
 
     async def _resumed(self, plan: "RunPlan") -> _Turn | None:
         """The turn of the run that waits for these results; None when there is none, or when it is
@@ -131,17 +139,28 @@ class Opener:
         from gateway_cursor.h2 import open_h2  # here, as it takes long to load
 
         def at_end() -> None:
-            forget()
+            for forget in forgets:
+                forget()
             self._held.forget(live)
 
         run = Run(plan, start)
         live = LiveRun(run, await open_h2(url, headers, transport), self._pace, at_end)
-        forget = transport.at_close(live.aclose)
+        forgets = (
+            transport.at_close(live.aclose),
+            transport.at_logout(lambda: self._held.forget(live, "its login is gone")),
+        )
         return live
 
     def _hold(self, turn: _Turn, plan: "RunPlan") -> None:
         """Keep the run for the results of the calls that the client is being shown."""
-        held = HeldRun(turn.live, plan.account, plan.fingerprint, plan.conversation, turn.claimed)
+        held = HeldRun(
+            turn.live,
+            plan.account,
+            plan.login,
+            plan.fingerprint,
+            plan.conversation,
+            turn.claimed,
+        )
         limits = plan.limits
         self._held.hold(held, seconds=limits.held_seconds, most=limits.held_runs)
 

@@ -46,14 +46,15 @@ class RunLimits:
 class RunPlan:
     """One turn.
 
-    account: whose. model: as on the wire. conversation: the conversation's id. start: the run with
-    the whole history, for when no held run goes on. as_text: makes the same run with tool results
-    as text, for when the structured form is refused. context: the answer to the server's question
-    for it. parallel: whether several calls of one step may be shown to the client. allow_search:
-    whether Cursor may search the web. results: the results that the request ends with, empty when
-    it does not end with results. fingerprint: of all that a held run cannot change: account, model,
-    tools and instructions. limits: see there. estimate and window: about how many tokens are sent,
-    and how many the model takes, where that is known.
+    account: whose. login: which login of the account it is asked with. model: as on the wire.
+    conversation: the conversation's id. start: the run with the whole history, for when no held run
+    goes on. as_text: makes the same run with tool results as text, for when the structured form is
+    refused. context: the answer to the server's question for it. parallel: whether several calls of
+    one step may be shown to the client. allow_search: whether Cursor may search the web. results:
+    the results that the request ends with, empty when it does not end with results. fingerprint: of
+    all that a held run cannot change: account, model, mode, tools, instructions, and whether calls
+    come one by one. limits: see there. estimate and window: about how many tokens are sent, and how
+    many the model takes, where that is known.
     """
 
     account: str
@@ -62,6 +63,7 @@ class RunPlan:
     start: RunStart
     context: pb.RequestContext = field(repr=False)
     tools: ToolTable = field(repr=False)
+    login: str = ""
     parallel: bool = True
     allow_search: bool = False
     results: tuple[CallResult, ...] = ()

@@ -17,6 +17,7 @@ from gateway_core import (
     Credential,
     GatewayError,
     LoginPrompt,
+    LoginRequired,
     Model,
     ProviderInfo,
     Request,
@@ -82,8 +83,12 @@ class CursorProvider:
     async def gateway_refresh(
         self, credential: Credential, http: "httpx.AsyncClient", settings: CursorSettings
     ) -> Credential:
-        """A fresh access token."""
-        return await refresh.refresh(credential, http, settings)
+        """A fresh access token. A session that is over takes the runs that wait with it."""
+        try:
+            return await refresh.refresh(credential, http, settings)
+        except LoginRequired:
+            self._opener.logged_out(credential.account)
+            raise
 
     @hookimpl
     async def gateway_logout(self, credential: Credential, settings: CursorSettings) -> None:

@@ -20,19 +20,20 @@ from gateway_core import (
     Unsupported,
     UpstreamCall,
 )
+from gateway_core.degrade import nearest_effort
 from gateway_core.request import HostedTool, Tool
 from gateway_cursor.context import environment, read_place, request_context
 from gateway_cursor.conversation import conversation_id, mode_of
 from gateway_cursor.entries import read_entries
 from gateway_cursor.history import History, Story, latest_pictures
-from gateway_cursor.identity import account_scope, run_headers
+from gateway_cursor.identity import account_scope, login_mark, run_headers
 from gateway_cursor.media import MOST_IMAGES
 from gateway_cursor.plan import RunLimits, RunPlan, RunStart
 from gateway_cursor.proto import agent_pb2 as pb
 from gateway_cursor.results import call_results
 from gateway_cursor.settings import CursorSettings
 from gateway_cursor.tools import ToolTable, fitting, shown_name
-from gateway_cursor.variants import WireModel, wire_model
+from gateway_cursor.variants import WireModel, likely_efforts, wire_model
 
 __all__ = ["translate"]
 
@@ -57,6 +58,7 @@ def translate(
     # What is not to think may still be told how much effort to make.
     bare = replace(reasoning, enabled=None)
     model = wire_model(route, bare.effective_effort, reasoning.enabled)
+    notices += _unmet_effort(request, route)
     search = settings.allow_web_search and request.tool_choice.mode != "none"
     tools, trimmed = fitting(_offered(request, search=search))
     if trimmed:
@@ -84,6 +86,7 @@ def translate(
         return RunStart(_run_request(story, model, tools, conversation, mode), story.blobs)
 
     begin = start(history.structured())
+    parallel = request.tool_choice.parallel is not False
     plan = RunPlan(
         account=credential.account,
         model=model.id,
@@ -91,10 +94,11 @@ def translate(
         start=begin,
         context=request_context(place, tools, rule, with_tools=not trimmed, search=search),
         tools=tools,
-        parallel=request.tool_choice.parallel is not False,
+        login=login_mark(credential),
+        parallel=parallel,
         allow_search=search,
         results=call_results(history.current),
-        fingerprint=_fingerprint(scope, model.id, mode, tools, rule),
+        fingerprint=_fingerprint(scope, model.id, mode, tools, rule, parallel),
         limits=RunLimits(settings.held_seconds, settings.held_runs, settings.max_native_calls),
         estimate=_estimate(begin, tools, len(pictures)),
         window=route.model_info.context_window if route.model_info else None,
@@ -109,6 +113,25 @@ def translate(
         state=plan,
         notices=notices,
     )
+
+
+def _unmet_effort(request: Request, route: Route) -> list[Notice]:
+    """What becomes of the wish for an effort where the model is in no list, which the core would
+    hold it against.
+    """
+    wanted = request.reasoning.effective_effort
+    asks = wanted not in (None, "none") or bool(request.reasoning.enabled)
+    if route.model_info is not None or "effort" in route.options or not asks:
+        return []
+    efforts = likely_efforts(route)
+    if not efforts:
+        name = route.options.get("variant") or route.model
+        text = "is in no list, so no variants of it are known: `reasoning` was left out"
+        return [Notice("dropped_reasoning", f"cursor/{name} {text}")]
+    if wanted is None or wanted in efforts:
+        return []
+    text = f"has no reasoning effort {wanted!r}: {nearest_effort(wanted, efforts)!r} was used"
+    return [Notice("mapped_effort", f"cursor/{route.model} {text}")]
 
 
 def _offered(request: Request, *, search: bool) -> list[FunctionTool]:
@@ -190,9 +213,12 @@ def _estimate(start: RunStart, tools: ToolTable, images: int) -> int:
     return size // _BYTES_PER_TOKEN + images * _TOKENS_PER_IMAGE
 
 
-def _fingerprint(scope: str, model: str, mode: "pb.AgentMode", tools: ToolTable, rule: str) -> str:
+def _fingerprint(
+    scope: str, model: str, mode: "pb.AgentMode", tools: ToolTable, rule: str, parallel: bool
+) -> str:
     """Of what a held run cannot change."""
-    hashed = hashlib.sha256(f"{scope}\n{model}\n{mode}\n{len(rule)}\n{rule}".encode())
+    facts = f"{scope}\n{model}\n{mode}\n{parallel}\n{len(rule)}\n{rule}"
+    hashed = hashlib.sha256(facts.encode())
     for definition in tools.definitions:
         hashed.update(definition.SerializeToString(deterministic=True))
     return hashed.hexdigest()

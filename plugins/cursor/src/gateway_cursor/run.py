@@ -7,12 +7,12 @@ results. Knows neither sockets nor clocks: it is fed bytes and the time, in seco
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Literal
 
 from google.protobuf.message import DecodeError
 
 from gateway_core import UpstreamProtocol
-from gateway_core.json import dumps
 from gateway_cursor import answers
 from gateway_cursor.batch import Batch
 from gateway_cursor.blobs import Blobs
@@ -24,52 +24,43 @@ from gateway_cursor.connect import (
     EnvelopeReader,
     frame,
     read_end,
+    write_end,
 )
+from gateway_cursor.display import PROGRESS, Display, context_update, text_update
 from gateway_cursor.plan import CallResult, RunPlan, RunStart
 from gateway_cursor.proto import agent_pb2 as pb
 from gateway_cursor.usage import TokenCount
 from gateway_cursor.work import Work
 
-__all__ = ["LARGEST_QUEUE", "Run"]
+__all__ = ["Run"]
 
-LARGEST_QUEUE: Final = 8 * 1024 * 1024
-"""Bytes for the next turn that a parked run keeps; one that has more to say is given up."""
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
 """Bytes that what came at once may ask for; a server that asks for more is up to no good."""
-
-_HEARTBEAT: Final = frame(
-    pb.AgentClientMessage(client_heartbeat=pb.ClientHeartbeat()).SerializeToString()
-)
-_PROGRESS: Final = frame(
-    pb.AgentServerMessage(interaction_update=pb.InteractionUpdate()).SerializeToString()
-)
-"""Says nothing; keeps those who wait for the display from taking the run for dead."""
 
 
 class Run:
     """One run. Whatever the server sends, it raises nothing: it is `over` with a `failure`.
 
     state: "streaming"; "parked" since `TURN_OVER` was put into the display; "over" once nothing
-    more can come of it. turn_ended: Cursor said so. visible: whether the turn has shown text,
-    thoughts or a call. failure: why it is over, unless all went well. gave_up: it is over though
-    the server would go on, so that the stream must be reset.
+    more can come of it. turn_ended: Cursor said so. failure: why it is over, unless all went well.
+    gave_up: it is over though the server would go on, so that the stream must be reset.
     """
 
     def __init__(self, plan: RunPlan, start: RunStart) -> None:
         self.state: Literal["streaming", "parked", "over"] = "streaming"
         self.turn_ended = False
-        self.visible = False
         self.failure: EndOfStream | None = None
         self.gave_up = False
-        self._plan = plan
+        # A run may wait for long: what only a new one needs would be kept in memory for nothing.
+        nothing = RunStart(pb.AgentRunRequest(), {})
+        self._plan = replace(plan, start=nothing, as_text=None, results=())
         self._first = frame(pb.AgentClientMessage(run_request=start.request).SerializeToString())
+        self._salt = hashlib.sha256(self._first).digest()
         self._blobs = Blobs(start.blobs)
         self._reader = EnvelopeReader()
         self._now = 0.0
         self._send = bytearray()
-        self._display = bytearray()
-        self._later = bytearray()
-        self._later_visible = False
+        self._display = Display()
         self._progress = False
         self._batch = Batch()
         self._open: dict[tuple[int, str], PendingCall] = {}
@@ -83,6 +74,11 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({self.state}, {len(self._pending)} calls pending)"
+
+    @property
+    def visible(self) -> bool:
+        """Whether the turn has shown text, thoughts or a call."""
+        return self._display.visible
 
     @property
     def pending(self) -> Mapping[str, PendingCall]:
@@ -100,8 +96,9 @@ class Run:
         return self._batch.deadline if self.state == "streaming" else None
 
     def first(self) -> bytes:
-        """The envelope that starts the run."""
-        return self._first
+        """The envelope that starts the run; it is given only once."""
+        first, self._first = self._first, b""
+        return first
 
     def started(self, headers: Mapping[str, str]) -> None:
         """The response headers came; their names are in lower case."""
@@ -126,7 +123,7 @@ class Run:
         if self._reader.fault is not None:
             self._broken(self._reader.rest, self._reader.fault.message)
         elif self._progress and not self._display and self.state == "streaming":
-            self._display += _PROGRESS
+            self._display.show(PROGRESS)
         self._progress = False
 
     def closed(self) -> None:
@@ -155,18 +152,13 @@ class Run:
 
     def take_display(self) -> bytes:
         """Whole envelopes for the decoder of the current turn, since the last call."""
-        data = bytes(self._display)
-        self._display.clear()
-        return data
+        return self._display.take()
 
     def heartbeat(self) -> bytes:
         """What is to be sent every few seconds, whatever else happens."""
-        at_work = (
-            frame(answers.exec_heartbeat(call.id).SerializeToString())
-            for call in (*self._open.values(), *self._pending.values())
-            if not call.withdrawn
-        )
-        return b"".join((_HEARTBEAT, *at_work))
+        calls = (*self._open.values(), *self._pending.values())
+        at_work = [call.id for call in calls if not call.withdrawn]
+        return b"".join(frame(one.SerializeToString()) for one in answers.heartbeats(at_work))
 
     def answer(self, results: Sequence[CallResult]) -> None:
         """The client's results of the pending calls: go on with the next turn.
@@ -184,8 +176,7 @@ class Run:
         self._native = 0
         self._work.clear()
         self.state = "streaming"
-        self.visible, self._later_visible = self._later_visible, False
-        self._display, self._later = self._later, bytearray()
+        self._display.next_turn()
         if self._settled:
             self._step_over()
 
@@ -271,19 +262,15 @@ class Run:
     def _checkpoint(self, state: pb.ConversationStateStructure) -> None:
         if state.HasField("token_details"):
             self._count.context(state.token_details.used_tokens)
-            known = pb.ConversationStateStructure(token_details=state.token_details)
-            shown = pb.AgentServerMessage(conversation_checkpoint_update=known)
-            self._show(frame(shown.SerializeToString()))
+            self._show(frame(context_update(state.token_details)))
         self._step_over()
 
     def _query(self, query: pb.InteractionQuery) -> None:
         self._write(answers.answer_query(query, allow_search=self._plan.allow_search))
         if plan := answers.shown_plan(query):
-            if self.visible or self._later_visible:
+            if self._display.ever_visible:
                 plan = f"\n\n{plan}"
-            update = pb.InteractionUpdate(text_delta=pb.TextDeltaUpdate(text=plan))
-            message = pb.AgentServerMessage(interaction_update=update)
-            self._says(plan, message.SerializeToString())
+            self._says(plan, text_update(plan))
 
     # Calls
 
@@ -310,7 +297,7 @@ class Run:
             self._batch.arrive(args.tool_call_id, name, self._now)
             call_id = args.tool_call_id
             if not fits(call_id) or call_id in self._given:
-                call_id = client_id(message, hashlib.sha256(self._first).digest())
+                call_id = client_id(message, self._salt)
             self._given.add(call_id)
             arguments = tools.arguments(name, args)
             call = PendingCall(message.id, message.exec_id, call_id, name, arguments)
@@ -322,11 +309,8 @@ class Run:
         if self._native <= self._plan.limits.native_calls:
             return True
         title = "Gave up: the model keeps calling tools that do not exist here"
-        advice = "Ask again, or choose another model."
-        debug = {"details": {"title": title, "detail": advice, "isRetryable": False}}
-        detail = {"type": "aiserver.v1.ErrorDetails", "debug": debug}
         self.gave_up = True
-        self._end(dumps({"error": {"code": "aborted", "details": [detail]}}))
+        self._end(write_end("aborted", title, "Ask again, or choose another model."))
         return False
 
     def _abort(self, id: int) -> None:
@@ -347,6 +331,7 @@ class Run:
         """Show the client its calls, and wait for their results."""
         self._show_calls()
         self._show(TURN_OVER)
+        self._display.turn_over()
         estimate = self._plan.estimate
         self._reported = self._count.report(estimate)
         self._count = TokenCount(self._reported)
@@ -381,7 +366,7 @@ class Run:
     def _broken(self, rest: bytes, why: str) -> None:
         """The decoder gets the same bytes, and comes to the same end."""
         if self.state == "streaming":
-            self._display += rest
+            self._display.show(rest)
         self._give_up("data_loss", why)
 
     def _give_up(self, code: str, why: str) -> None:
@@ -404,11 +389,5 @@ class Run:
             self._send += frame(message.SerializeToString())
 
     def _show(self, envelope: bytes, *, visible: bool = False) -> None:
-        if self.state == "streaming":
-            self._display += envelope
-            self.visible = self.visible or visible
-            return
-        self._later += envelope
-        self._later_visible = self._later_visible or visible
-        if len(self._later) > LARGEST_QUEUE:
+        if not self._display.show(envelope, visible=visible):
             self._give_up("resource_exhausted", "more came than a held run may keep")

@@ -24,6 +24,7 @@ __all__ = [
     "accepted_efforts",
     "choose",
     "effort_word",
+    "likely_efforts",
     "pack_variants",
     "split_id",
     "wire_model",
@@ -159,6 +160,16 @@ def accepted_efforts(variants: Sequence[Variant]) -> tuple[str, ...]:
     if len(thinking) == 2:
         there.add("none")
     return tuple(effort for effort in EFFORTS if effort in there)
+
+
+def likely_efforts(route: Route) -> tuple[str, ...]:
+    """The efforts that a model which is in no list is likely to have, ascending; empty when nothing
+    is known of its variants, or the name is that of one already.
+    """
+    ids = known_ids(route.model)
+    if route.options.get("variant") in ids:
+        return ()
+    return accepted_efforts([split_id(id)[1] for id in ids])
 
 
 def pack_variants(variants: Sequence[Variant]) -> Mapping[str, str]:
