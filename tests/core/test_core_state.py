@@ -107,6 +107,19 @@ async def test_age_is_counted_from_the_last_use(
     assert await kept(store, "a", "b", "unused") == ["a", "b"]
 
 
+async def test_a_conversation_that_goes_on_is_in_use_though_nobody_reads_it(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("gateway_core.state.sqlite_responses.time.time", lambda: now)
+    for id, previous in [("a", None), ("b", "a"), ("unused", None)]:
+        await store.responses.put(stored(id, previous))
+    now = 10_000.0
+    await store.responses.put(stored("c", "b"))
+    assert await store.responses.prune(9_000.0, 10_000) == 1
+    assert await kept(store, "a", "b", "c", "unused") == ["a", "b", "c"]
+
+
 async def test_the_longest_unused_makes_room(store: SqliteStore, file: Path) -> None:
     for id in ("a", "b", "c"):
         await store.responses.put(stored(id, response=b"x" * 100_000))

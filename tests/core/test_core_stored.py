@@ -7,11 +7,10 @@ from gateway_core.events import Begin, Close, Delta, End, Event, Open
 from gateway_core.formats.responses import StreamWriter
 from gateway_core.parts import collect
 from gateway_core.request import SessionHints
-from gateway_core.stored import with_upstream_previous
+from gateway_core.response_ids import new_id
+from gateway_core.stored import with_packed_previous, with_upstream_previous
 from support.about import each
 from support.responses_wire import parse
-
-KEEPERS = ["grok", "xai"]
 
 
 def going_on_from(id: str | None) -> Request:
@@ -20,36 +19,44 @@ def going_on_from(id: str | None) -> Request:
 
 def test_a_provider_is_told_its_own_id() -> None:
     request = going_on_from("resp_grok_resp_01")
-    told = with_upstream_previous(request, "grok", KEEPERS)
+    told = with_upstream_previous(request, "grok", keeps=True)
     assert told.session.previous_response_id == "resp_01"
     assert request.session.previous_response_id == "resp_grok_resp_01"
 
 
-@each("id", ["resp_01", "resp_other_01", "0b1c-2d"])
+@each("id", ["resp_01", "0b1c-2d"])
 def test_a_bare_id_is_taken_for_one_of_the_upstream(id: str) -> None:
-    told = with_upstream_previous(going_on_from(id), "grok", KEEPERS)
+    packed = with_packed_previous(going_on_from(id), "grok")
+    assert packed.session.previous_response_id == f"resp_grok_{id}"
+    told = with_upstream_previous(packed, "grok", keeps=True)
     assert told.session.previous_response_id == id
+
+
+@each("id", [None, new_id(), "resp_other_01", "", ".."])
+def test_any_other_is_not(id: str | None) -> None:
+    request = going_on_from(id)
+    assert with_packed_previous(request, "grok") is request
 
 
 def test_a_request_that_goes_on_from_nothing_stays_as_it_is() -> None:
     request = going_on_from(None)
-    assert with_upstream_previous(request, "grok", KEEPERS) is request
+    assert with_upstream_previous(request, "grok", keeps=True) is request
 
 
 @pytest.mark.parametrize(
-    ("id", "provider", "words"),
+    ("id", "keeps", "words"),
     [
-        ("resp_" + "0a" * 24, "grok", "kept neither here nor by 'grok'"),
-        ("resp_xai_1", "grok", "kept by 'xai', not by 'grok'"),
-        ("resp_grok_1", "kiro", "kept by 'grok', not by 'kiro'"),
-        ("resp_01", "kiro", "kept neither here nor by 'kiro'"),
+        ("resp_gw" + "0a" * 23, True, "kept neither here nor by 'grok'"),
+        ("resp_xai_1", True, "kept by 'xai', not by 'grok'"),
+        ("resp_grok_1", False, "kept neither here nor by 'grok'"),
+        ("resp_01", True, "kept neither here nor by 'grok'"),
     ],
 )
 def test_what_the_provider_does_not_keep_is_refused_in_openais_words(
-    id: str, provider: str, words: str
+    id: str, keeps: bool, words: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=words) as caught:
-        with_upstream_previous(going_on_from(id), provider, KEEPERS)
+        with_upstream_previous(going_on_from(id), "grok", keeps=keeps)
     assert caught.value.code == "previous_response_not_found"
     assert caught.value.param == "previous_response_id"
 

@@ -212,11 +212,38 @@ def test_a_stored_conversation_is_compacted_and_counted(
     assert texts(provider.requests[-1].messages)[-1].endswith("\n\nWe fixed it.")
 
 
+def test_a_conversation_goes_on_from_a_stored_compaction(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    """With what it stands for in it, and not once more what it was made of."""
+    provider.script = [HELLO, SUMMARY, HELLO]
+    first = client.responses.create(model="plain", input="Fix it", store=True)
+    asked: Any = [{"role": "user", "content": "And test it"}, TRIGGER]
+    compacted = client.responses.create(model="plain", input=asked, previous_response_id=first.id)
+    client.responses.create(model="plain", input="Go on", previous_response_id=compacted.id)
+    *told, last = texts(provider.requests[-1].messages)
+    assert told[:2] == ["Fix it", "And test it"]
+    assert [text.endswith("We fixed it.") for text in told[2:]] == [True]
+    assert last == "Go on"
+
+
+def test_no_upstream_is_to_store_a_summary(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    provider.script = [SUMMARY]
+    asked: Any = [*HISTORY, TRIGGER]
+    made = client.responses.create(model="plain", input=asked, store=True)
+    assert provider.requests[0].session.store is False
+    assert client.responses.retrieve(made.id).output[0].type == "compaction"
+
+
 def test_a_conversation_that_is_not_kept_is_named(client: openai.OpenAI) -> None:
     for ask in (client.responses.compact, client.responses.input_tokens.count):
         with about(ask), pytest.raises(openai.BadRequestError, match="resp_gone") as caught:
             ask(model="plain", input="Hi", previous_response_id="resp_gone")
         assert caught.value.param == "previous_response_id"
+    with pytest.raises(openai.BadRequestError, match="name the model"):
+        client.responses.input_tokens.count(input="Hi", previous_response_id="resp_gone")
 
 
 def test_a_compaction_is_neither_streamed_nor_made_in_the_background(

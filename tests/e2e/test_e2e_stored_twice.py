@@ -1,11 +1,15 @@
 """Responses that an upstream keeps and the gateway too, and those that only an upstream knows."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from pydantic import SecretStr
 
 from gateway_core import (
     CONTRACT,
@@ -14,15 +18,17 @@ from gateway_core import (
     InvalidRequest,
     Model,
     ProviderInfo,
+    UpstreamCall,
     hookimpl,
 )
 from gateway_core.content import Message, Text
 from gateway_core.credentials.store import CredentialStore, MemoryStore
-from gateway_core.errors import Forbidden, NotFound, UpstreamFailed
-from gateway_core.events import Begin
+from gateway_core.errors import Forbidden, LoginRequired, UpstreamFailed
+from gateway_core.events import Begin, Fail, Notice, NoticeSeen, Usage, UsageSeen
 from gateway_core.response_ids import new_id
 from support.about import about
 from support.keeper import KEPT, KEPT_ID, LOGIN, Keeper
+from support.replay import ReplayStream
 from support.scripted_provider import ScriptedProvider
 from support.server import Gateway, running_gateway
 
@@ -37,6 +43,18 @@ class Other(ScriptedProvider):
     @hookimpl
     def gateway_provider(self) -> ProviderInfo:
         return ProviderInfo("other", "Other", CONTRACT)
+
+
+@dataclass(slots=True, eq=False)
+class Slow(Keeper):
+    """Its answers stop after the beginning until they may `go_on`."""
+
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    @hookimpl
+    @asynccontextmanager
+    async def gateway_open(self, call: UpstreamCall) -> AsyncIterator[ReplayStream]:
+        yield ReplayStream(len(call.state), before_the_last=self.go_on.wait)
 
 
 @pytest.fixture
@@ -90,34 +108,81 @@ def test_what_was_asked_is_listed_though_the_upstream_does_not_tell(
     assert keeper.acted == []
 
 
-def test_the_gateways_copy_stands_in_for_an_upstream_that_fails(
+def test_what_is_here_is_told_as_the_client_was_told_it(
     client: openai.OpenAI, keeper: Keeper
 ) -> None:
+    """An upstream has tools and reasoning in its own words, and may be slow or gone."""
     keeper.script = [KEPT]
     made = create(client, "Hello", store=True)
-    failures: list[GatewayError] = [UpstreamFailed("busy"), Forbidden("no"), NotFound("gone")]
-    for failure in failures:
-        with about(failure.kind):
-            keeper.failure = failure
-            assert client.responses.retrieve(KEPT_ID).to_dict() == made.to_dict()
-            events: list[Any] = list(client.responses.retrieve(KEPT_ID, stream=True))
+    keeper.kept["up-1"] = {**made.to_dict(), "id": "up-1", "output": []}
+    for id in (KEPT_ID, "up-1"):
+        with about(id):
+            assert client.responses.retrieve(id).to_dict() == {**made.to_dict(), "id": id}
+            events: list[Any] = list(client.responses.retrieve(id, stream=True))
             assert events[-1].response.output_text == "Hi"
+    assert keeper.acted == []
 
 
-def test_what_the_upstream_says_comes_first(client: openai.OpenAI, keeper: Keeper) -> None:
-    keeper.script = [KEPT]
-    made = create(client, "Hello", store=True)
-    keeper.kept["up-1"] = {**made.to_dict(), "id": "up-1", "metadata": {"from": "upstream"}}
-    assert client.responses.retrieve(KEPT_ID).metadata == {"from": "upstream"}
-
-
-def test_both_copies_are_deleted(client: openai.OpenAI, keeper: Keeper) -> None:
+@pytest.mark.parametrize("id", [KEPT_ID, "up-1"])
+def test_both_copies_are_deleted(client: openai.OpenAI, keeper: Keeper, id: str) -> None:
     keeper.script = [KEPT]
     keeper.kept["up-1"] = create(client, "Hello", store=True).to_dict()
-    client.responses.delete(KEPT_ID)
+    client.responses.delete(id)
     assert keeper.kept == {}
-    with pytest.raises(openai.NotFoundError):
-        client.responses.retrieve(KEPT_ID)
+    for each in (KEPT_ID, "up-1"):
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(each)
+
+
+def test_what_is_deleted_while_it_comes_is_not_kept_afterwards(tmp_path: Path) -> None:
+    slow = Slow(script=[KEPT], kept={"up-1": {"id": "up-1"}})
+    with (
+        running_gateway(tmp_path, extra_plugins=[slow], store=MemoryStore(LOGIN)) as gateway,
+        gateway.openai() as client,
+    ):
+        for event in client.responses.create(model=MODEL, input="Hello", store=True, stream=True):
+            if event.type == "response.created":
+                client.responses.delete(event.response.id)
+                slow.go_on.set()
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(KEPT_ID)
+
+
+def test_the_account_that_made_it_is_found(tmp_path: Path, keeper: Keeper) -> None:
+    """And asked to delete it, though another one is active by now."""
+    abe = LOGIN.model_copy(update={"account": "abe", "access_token": SecretStr("token-of-abe")})
+    keeper.script, keeper.owner = [KEPT], "token-1"
+    keeper.kept["up-1"] = {"id": "up-1"}
+    with (
+        running_gateway(tmp_path, extra_plugins=[keeper], store=MemoryStore(abe, LOGIN)) as gateway,
+        gateway.openai() as client,
+    ):
+        create(client, "Hello", store=True)
+        client.responses.delete(KEPT_ID)
+    assert {token for _, _, token in keeper.acted} == {"token-of-abe", "token-1"}
+    assert keeper.kept == {}
+
+
+def test_a_copy_is_not_deleted_while_nobody_can_ask_its_upstream(
+    tmp_path: Path, keeper: Keeper, other: Other
+) -> None:
+    """Its plugin was taken away: what is kept upstream would be forgotten, and stay there."""
+    keeper.script = [KEPT]
+    store = MemoryStore(LOGIN)
+    with (
+        running_gateway(tmp_path, extra_plugins=[keeper], store=store) as gateway,
+        gateway.openai() as client,
+    ):
+        create(client, "Hello", store=True)
+    with (
+        running_gateway(tmp_path, extra_plugins=[other], store=store) as gateway,
+        gateway.openai() as client,
+    ):
+        with pytest.raises(openai.BadRequestError, match="'scripted', which is not installed"):
+            client.responses.delete(KEPT_ID)
+        assert client.responses.retrieve(KEPT_ID).output_text == "Hi"
+        with pytest.raises(openai.NotFoundError):
+            client.responses.delete("resp_scripted_up-2")
 
 
 def test_a_copy_whose_original_is_gone_is_deleted(client: openai.OpenAI, keeper: Keeper) -> None:
@@ -164,6 +229,31 @@ def test_the_copy_is_told_to_an_upstream_that_lost_the_original(
     assert (forwarded.session.previous_response_id, texts(forwarded.messages)) == ("up-1", ["More"])
     assert told.session.previous_response_id is None
     assert texts(told.messages) == ["Hello", "Hi", "More"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_turn_that_was_asked_again_counts_as_one_that_went_well(
+    client: openai.OpenAI, keeper: Keeper, stream: bool
+) -> None:
+    said = NoticeSeen(Notice("n", "said"))
+    lost: list[Event] = [Begin(), said, UsageSeen(Usage(input=7, output=7)), Fail(GONE)]
+    keeper.script = [KEPT, lost, [Begin(), said, *KEPT[1:]]]
+    create(client, "Hello", store=True)
+    create(client, "More", previous_response_id=KEPT_ID, stream=stream)
+    _, exchange = (keeper.exchanges.get(timeout=10) for _ in range(2))
+    assert (exchange.status, exchange.error, exchange.usage) == (200, None, None)
+    assert list(exchange.notices).count("n") == 1
+
+
+def test_a_bare_id_leads_to_the_copy_when_the_upstream_has_lost_it(
+    client: openai.OpenAI, keeper: Keeper
+) -> None:
+    keeper.script = [KEPT, GONE, PLAIN, PLAIN]
+    create(client, "Hello", store=True)
+    second = create(client, "More", previous_response_id="up-1")
+    assert texts(keeper.requests[2].messages) == ["Hello", "Hi", "More"]
+    create(client, "And more", previous_response_id=second.id)
+    assert texts(keeper.requests[3].messages) == ["Hello", "Hi", "More", "Hi", "And more"]
 
 
 def test_a_loss_without_a_copy_is_told_as_the_upstream_said_it(
@@ -222,6 +312,15 @@ def test_a_bare_id_that_no_upstream_tells_of(
         answer = http.get("/v1/responses/resp_7")
     assert (answer.status_code, words in answer.text) == (status, True)
     assert [act[:2] for act in keeper.acted] == [("retrieve", "resp_7")]
+
+
+def test_a_login_that_has_ended_is_named_where_nobody_else_has_it(
+    gateway: Gateway, keeper: Keeper
+) -> None:
+    keeper.failure = LoginRequired("run `gateway login scripted`")
+    with gateway.http() as http:
+        answer = http.get("/v1/responses/resp_7")
+    assert (answer.status_code, "gateway login" in answer.text) == (401, True)
 
 
 def test_nobody_is_logged_in_to_for_a_bare_id(tmp_path: Path, keeper: Keeper) -> None:

@@ -16,8 +16,10 @@ from websockets.sync.client import ClientConnection, connect
 from gateway_core.app import create_app
 from gateway_core.cli.server import Server
 from gateway_core.content import Text, ToolCall, ToolResult
+from gateway_core.credentials.store import MemoryStore
 from gateway_core.errors import Overloaded, RateLimited
 from gateway_core.events import Close, Delta, End, Event, Fail, Open, Usage
+from support.keeper import KEPT_ID, LOGIN, Keeper
 from support.scripted_provider import ScriptedProvider
 from support.server import KEY, Gateway, running_gateway
 from support.turns import Start
@@ -174,6 +176,28 @@ def test_a_stored_response_is_gone_on_from_anywhere(
     with gateway.openai() as client:
         kept = client.responses.retrieve(second["response"]["id"])
         assert kept.previous_response_id == first["response"]["id"]
+
+
+def test_what_goes_on_from_a_stored_response_is_stored_as_over_http(
+    gateway: Gateway, provider: ScriptedProvider
+) -> None:
+    provider.script = [saying("A"), saying("B")]
+    with opened(gateway) as socket:
+        *_, first = create(socket, input="One", store=True)
+        goes_on = {"previous_response_id": first["response"]["id"], "store": None}
+        *_, second = create(socket, input="Two", **goes_on)
+    assert second["response"]["store"] is True
+    with gateway.openai() as client:
+        assert client.responses.retrieve(second["response"]["id"]).output_text == "B"
+
+
+def test_nothing_is_sent_ahead_of_what_only_an_upstream_has(tmp_path: Path) -> None:
+    keeper = Keeper()
+    store = MemoryStore(LOGIN)
+    with running_gateway(tmp_path, extra_plugins=[keeper], store=store) as gateway:
+        with opened(gateway) as socket:
+            [error] = create(socket, generate=False, input="Hi", previous_response_id=KEPT_ID)
+        assert error["error"]["code"] == "previous_response_not_found"
 
 
 def test_what_is_to_be_stored_may_go_on_from_what_was_not(

@@ -45,12 +45,14 @@ LOGIN = Credential(
 class Keeper(ScriptedProvider):
     """kept: by the upstream's id. acted: action, id and token of each request about one.
     refuse: how many of these are refused as unauthorized. failure: what it answers all of them.
+    owner: the token of the account whose responses they are; None for any.
     """
 
     kept: dict[str, JsonObject] = field(default_factory=dict)
     acted: list[tuple[str, str, str]] = field(default_factory=list)
     refuse: int = 0
     failure: GatewayError | None = None
+    owner: str | None = None
 
     @hookimpl
     def gateway_provider(self) -> ProviderInfo:
@@ -76,7 +78,7 @@ class Keeper(ScriptedProvider):
             raise self.failure
         if action in ("cancel", "input_items"):
             raise Unsupported("nothing can be cancelled or listed")
-        if response_id not in self.kept:
+        if response_id not in self.kept or self.owner not in (None, token):
             raise NotFound("no such response")
         if action == "delete":
             del self.kept[response_id]

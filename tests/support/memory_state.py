@@ -28,6 +28,9 @@ from support.memory_batches import MemoryBatches, MemoryBatchTables
 __all__ = ["MemoryDatabase", "MemoryStatePlugin", "MemoryStore"]
 
 
+_ROOM = 1_000_000_000
+
+
 @dataclass
 class _Response:
     stored: StoredResponse
@@ -101,6 +104,8 @@ class _Presence(_Part):
 class _Responses(_Part):
     async def put(self, stored: StoredResponse) -> None:
         self._all.responses[stored.id] = _Response(stored, time.time())
+        if stored.previous is not None:
+            await self.conversation(stored.previous, len(self._all.responses), _ROOM)
 
     async def get(self, id: str) -> StoredResponse | None:
         found = self._all.responses.get(id)

@@ -3,6 +3,7 @@
 The model `replay-<name>` answers with the events of that name, by default those of the corpus.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -45,16 +46,21 @@ def all_at_once(events: list[Event]) -> Sequence[Sequence[Event]]:
 
 
 class ReplayStream:
-    """An upstream answer of as many reads as there are batches."""
+    """An upstream answer of as many reads as there are batches. before_the_last: waited for, in a
+    thread, before the last of them.
+    """
 
     status = 200
 
-    def __init__(self, reads: int) -> None:
+    def __init__(self, reads: int, before_the_last: Callable[[], object] | None = None) -> None:
         self.headers: Mapping[str, str] = {}
         self._reads = reads
+        self._before_the_last = before_the_last
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for _ in range(self._reads):
+        for number in range(1, self._reads + 1):
+            if number == self._reads and self._before_the_last is not None:
+                await asyncio.to_thread(self._before_the_last)
             yield b"next"
 
     async def send(self, data: bytes) -> None:

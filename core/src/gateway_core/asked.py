@@ -17,7 +17,7 @@ from gateway_core.events import Notice
 from gateway_core.provider import Capabilities, Route
 from gateway_core.request import Request
 from gateway_core.seals import without_seals
-from gateway_core.stored import keepers, with_upstream_previous
+from gateway_core.stored import with_packed_previous, with_upstream_previous
 
 if TYPE_CHECKING:
     from gateway_core.credentials.store import Credential
@@ -38,7 +38,8 @@ class Asked:
 
     route, relay: whom it goes to. request: what is asked; to be read after `prepare`, and again
     after each `mended`. recalled: the request with the conversation in it that it goes on from, as
-    far as that is kept here. bridged: names of freeform tools that the provider knows as functions.
+    far as that is not left to the provider. previous: the id by which that conversation is known
+    here. bridged: names of freeform tools that the provider knows as functions.
     summarises: whether the answer is a summary, to become a compaction. tell: takes notices.
 
     Raises `ModelNotFound`.
@@ -50,6 +51,7 @@ class Asked:
         self.route: Route = runtime.router.resolve(request.model)
         self.relay: Relay = runtime.plugins.providers[self.route.provider]
         self.request = self.recalled = request
+        self.previous = request.session.previous_response_id
         self.bridged: frozenset[str] = frozenset()
         self.summarises = False
         self._runtime = runtime
@@ -64,8 +66,12 @@ class Asked:
         conversation is wanted `whole` and the gateway has all of it. Raises `Unsupported`,
         `InvalidRequest`, and as `KeptResponses.replayed` does.
         """
-        kept_by = (self.route.provider,) if self.relay.keeps_responses else ()
-        self.recalled = await self._runtime.responses.replayed(self.recalled, kept_by)
+        if self.previous is not None:
+            keeps, provider = self.relay.keeps_responses, self.route.provider
+            asked = with_packed_previous(self.recalled, provider) if keeps else self.recalled
+            self.previous = asked.session.previous_response_id
+            left_to = (provider,) if keeps else ()
+            self.recalled = await self._runtime.responses.replayed(asked, left_to)
         if not (whole and await self._replay()):
             self._fit()
 
@@ -98,8 +104,8 @@ class Asked:
         route, capabilities = self.route, self._capabilities
         asked = _with_options(self.recalled, route)
         if asked.session.previous_response_id is not None:
-            kept_by = keepers(self._runtime.plugins.providers)
-            asked = with_upstream_previous(asked, route.provider, kept_by)
+            keeps = self.relay.keeps_responses
+            asked = with_upstream_previous(asked, route.provider, keeps=keeps)
         if asks_for_compaction(asked) and not capabilities.native_compaction:
             self.summarises = True
         if self.summarises:
@@ -121,15 +127,21 @@ class Asked:
         self._tell([Notice("dropped_reasoning_state", said)])
         return True
 
+    async def whole(self) -> Request:
+        """The request with all of the conversation in it, what is left to the provider too, if the
+        gateway has all of that; else as it is `recalled`.
+        """
+        try:
+            return await self._runtime.responses.replayed(self.recalled)
+        except GatewayError as error:
+            log.debug("a conversation cannot be told again: %s", error.message)
+            return self.recalled
+
     async def _replay(self) -> bool:
         """Send the conversation that the provider stores too; False when the gateway does not have
         all of it.
         """
-        try:
-            recalled = await self._runtime.responses.replayed(self.recalled)
-        except GatewayError as error:
-            log.debug("a conversation cannot be told again: %s", error.message)
-            return False
+        recalled = await self.whole()
         if recalled is self.recalled:
             return False
         self.recalled = recalled

@@ -79,6 +79,7 @@ def as_summary_request(request: Request) -> Request:
         tool_choice=ToolChoice(),
         output=OutputSpec(),
         sampling=Sampling(),
+        session=replace(request.session, store=False),  # a summary is no answer to come back for
     )
 
 

@@ -23,6 +23,7 @@ from gateway_core.endpoint import (
     server_stops,
     turn_headers,
 )
+from gateway_core.errors import InvalidRequest
 from gateway_core.exchange import Turn
 from gateway_core.formats import responses
 from gateway_core.formats.base import ClientFormat, ReadRequest
@@ -123,6 +124,13 @@ def token_counting(read: ReadRequest, write: Callable[[int], JsonObject]) -> Wor
         request = read(body, errand.headers)
         if not request.model:
             request = await errand.runtime.responses.replayed(request)
+            if (previous := request.session.previous_response_id) is not None:
+                raise InvalidRequest(
+                    f"previous_response_id: the response {previous!r} is not kept here; name the "
+                    "model that is to go on from it, or send the whole conversation in `input`",
+                    param="previous_response_id",
+                    code="previous_response_not_found",
+                )
             return write(await in_thread(count_request, request))
         count = await Turn(errand.runtime, request, errand.id).token_counter()
         return write(await in_thread(count))
@@ -135,4 +143,4 @@ async def compact_conversation(errand: Errand, body: JsonObject) -> JsonObject:
     asked = responses.read_compact_request(body, errand.headers)
     turn = await errand.turn(asked)
     response = await turn.collect()
-    return responses.compact_body(turn.recalled, response)
+    return responses.compact_body(await turn.whole(), response)

@@ -100,6 +100,16 @@ class Turn:
         return self.request if self._asked is None else self._asked.recalled
 
     @property
+    def previous(self) -> str | None:
+        """The id by which the conversation that it goes on from is known here."""
+        return None if self._asked is None else self._asked.previous
+
+    async def whole(self) -> Request:
+        """As `recalled`, with what is left to the provider too, if the gateway has all of that."""
+        assert self._asked is not None, "prepare() comes first"
+        return await self._asked.whole()
+
+    @property
     def answered(self) -> bool:
         """Whether a part of the answer has come."""
         return self._answered
@@ -307,12 +317,12 @@ class Turn:
                 continue
             last = type(events[-1])
             ended = ended or last is End or last is Fail
-            self._record.note(events)
             if not self._answered:
                 held += events
                 if not (ended or any(type(event) in _ANSWERS for event in events)):
                     continue
                 events, held = self._release(held), []
+            self._record.note(events)  # not of an attempt that is made again
             await deliver(events)
             if last is End or last is Fail:
                 return

@@ -1,5 +1,5 @@
-"""The responses that the gateway keeps itself, for clients that ask for it and upstreams that do
-not.
+"""The responses that the gateway keeps itself, for clients that ask for it, whether or not an
+upstream keeps them too.
 
 Decides which answers are kept, keeps them when they have ended well, and tells them again: to who
 asks for one by its id, and to the model when a request goes on from one. A store that fails costs a
@@ -9,6 +9,7 @@ line in the log and never an answer.
 import asyncio
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from gateway_core.errors import Internal, InvalidRequest, NotFound
 from gateway_core.formats.responses import StreamWriter
+from gateway_core.formats.responses.compact import since_compaction
 from gateway_core.formats.responses.read_tools import with_added_tools
 from gateway_core.formats.responses.schema import FORMAT_NAME
 from gateway_core.formats.responses.stored_items import (
@@ -26,7 +28,7 @@ from gateway_core.formats.responses.stored_items import (
 )
 from gateway_core.json import JsonObject, dumps, loads, loads_object
 from gateway_core.request import Request, Source
-from gateway_core.response_ids import is_own, unpack_id
+from gateway_core.response_ids import is_bare, unpack_id
 from gateway_core.state.store import StateError, StateStore, StoredResponse
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds between tries to write what a client was told is stored."""
 MOST_LATE = 100
 """Answers that may wait for such a try."""
+MOST_DELETED = 1000
+"""Deleted responses that are remembered, as they may not have been kept yet."""
 _DAY = 86_400.0
 _MEGABYTE = 1_000_000
 
@@ -70,6 +74,7 @@ class KeptResponses:
         self._put = 0
         self._much_was_put = asyncio.Event()
         self._late: set[asyncio.Task[None]] = set()
+        self._deleted: OrderedDict[str, None] = OrderedDict()
 
     async def begin(self, turn: "Turn", writer: "base.StreamWriter") -> Keep | None:
         """How to keep the answer of a prepared turn, when it is going to be kept; the writer, which
@@ -97,7 +102,8 @@ class KeptResponses:
         of the conversation was removed or it is too long, `Internal` when the store fails.
         """
         previous = request.session.previous_response_id
-        if previous is None or unpack_id(previous, keepers) is not None:
+        found = unpack_id(previous) if previous is not None else None
+        if previous is None or (found is not None and found.provider in keepers):
             return request
         try:
             turns = await self._store.responses.conversation(
@@ -131,6 +137,7 @@ class KeptResponses:
         page = ItemPage.read(query) if action == "input_items" else ItemPage()
         try:
             if action == "delete":
+                self._note_deleted(id)
                 if await self._store.responses.delete(id):
                     return {"id": id, "object": "response", "deleted": True}
                 stored = None
@@ -190,7 +197,7 @@ class KeptResponses:
         items = input_items(request.source.body.get("input"))
         stored = StoredResponse(
             id=written.id,
-            previous=request.session.previous_response_id,
+            previous=turn.previous,
             provider=route.provider,
             model=route.model,
             created=written.created_at,
@@ -198,7 +205,7 @@ class KeptResponses:
             input=await asyncio.to_thread(dumps, items),
         )
         try:
-            await in_time(self._store.responses.put(stored))
+            await in_time(self._put_unless_deleted(stored))
         except StateError as error:
             self._tell(error)
             if request.stream and len(self._late) < MOST_LATE:  # its client was told that it is
@@ -212,9 +219,19 @@ class KeptResponses:
     async def _put_late(self, stored: StoredResponse) -> None:
         async def put() -> None:
             if await self._store.responses.get(stored.id) is None:
-                await self._store.responses.put(stored)
+                await self._put_unless_deleted(stored)
 
         await insist(put)
+
+    async def _put_unless_deleted(self, stored: StoredResponse) -> None:
+        """A client knows the id of a response from its first event on, and may have deleted it."""
+        if stored.id not in self._deleted:
+            await self._store.responses.put(stored)
+
+    def _note_deleted(self, id: str) -> None:
+        self._deleted[id] = None
+        if len(self._deleted) > MOST_DELETED:
+            self._deleted.popitem(last=False)
 
     def was_put(self, size: int) -> None:
         """Prune soon, when much was put: `size` bytes more."""
@@ -302,7 +319,7 @@ def _items(turns: Sequence[StoredResponse]) -> list[JsonObject]:
             )
         items += loads(stored.input)
         items += response["output"]
-    return items
+    return since_compaction(items)
 
 
 def _incomplete(previous: str, turns: Sequence[StoredResponse]) -> InvalidRequest:
@@ -310,7 +327,7 @@ def _incomplete(previous: str, turns: Sequence[StoredResponse]) -> InvalidReques
         why = f"the conversation has more than {LONGEST_CONVERSATION} responses"
     elif sum(len(stored.response) + len(stored.input) for stored in turns) > LARGEST_CONVERSATION:
         why = f"the conversation has more than {LARGEST_CONVERSATION} bytes"
-    elif not is_own(turns[-1].previous or ""):
+    elif unpack_id(turns[-1].previous or "") or is_bare(turns[-1].previous or ""):
         why = f"the response {turns[-1].previous!r} before it is not kept here"
     else:
         why = f"the response {turns[-1].previous!r} before it was deleted or has grown too old"

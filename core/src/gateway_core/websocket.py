@@ -191,7 +191,7 @@ class _Connection:
         previous = body.get("previous_response_id")
         earlier = self._remembered.get(previous) if isinstance(previous, str) else None
         # One that is to be stored must be stored as going on from the other, if that is stored.
-        if earlier is not None and not (earlier.stored and body.get("store") is True):
+        if earlier is not None and not (earlier.stored and body.get("store") is not False):
             del body["previous_response_id"]
             said = body.get("input")
             if said is not None and not isinstance(said, str | list):
@@ -237,7 +237,14 @@ class _Answer:
 
     async def warm_up(self) -> None:
         """An answer of nothing, to a request that a turn could be made of."""
-        await self.turn.prepare()
+        await self.turn.prepare(whole=True)
+        if self.turn.recalled.session.previous_response_id is not None:
+            raise InvalidRequest(
+                "previous_response_id: only its provider has that response, so nothing can be sent "
+                "ahead for it; leave `generate` out, or send the whole conversation in `input`",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
         await self.deliver([End("stop", usage=Usage(input=0, output=0))])
 
     async def run(self) -> None:

@@ -22,6 +22,10 @@ _TOO_MUCH = """SELECT id, size FROM (
     SELECT id, size, used, SUM(size) OVER (ORDER BY used DESC, rowid DESC) AS total FROM response
 ) WHERE (used < ? OR total > ?) AND id NOT IN (SELECT id FROM response_run)"""
 _STEP_ROWS = 500
+_TOUCH = """WITH RECURSIVE earlier (id) AS (
+    VALUES (?1) UNION
+    SELECT previous FROM response JOIN earlier USING (id) WHERE previous IS NOT NULL LIMIT 1000
+) UPDATE response SET used = ?2 WHERE used < ?3 AND id IN earlier"""
 
 
 class SqliteResponses:
@@ -93,9 +97,10 @@ def insert_response(connection: sqlite3.Connection, stored: StoredResponse) -> N
     """Put a response; to be called in a transaction."""
     facts = (stored.id, stored.previous, stored.provider, stored.model, stored.created)
     size = len(stored.response) + len(stored.input)
-    connection.execute(
-        "INSERT INTO response VALUES (?, ?, ?, ?, ?, ?, ?)", (*facts, time.time(), size)
-    )
+    now = time.time()
+    connection.execute("INSERT INTO response VALUES (?, ?, ?, ?, ?, ?, ?)", (*facts, now, size))
+    if stored.previous is not None:  # a conversation may go on without ever being read here
+        connection.execute(_TOUCH, (stored.previous, now, now - USE_SECONDS))
     connection.execute(
         "INSERT INTO response_body VALUES (?, ?, ?)", (stored.id, stored.response, stored.input)
     )

@@ -54,7 +54,7 @@ class ResponseStore(Protocol):
     """The responses that clients asked to keep."""
 
     async def put(self, stored: StoredResponse) -> None:
-        """Keep a response under an id that is new."""
+        """Keep a response under an id that is new; counts as use of the conversation it is in."""
         ...
 
     async def get(self, id: str) -> StoredResponse | None:

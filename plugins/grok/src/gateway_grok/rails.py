@@ -188,6 +188,8 @@ async def opened(
         if state.other and is_other_rail(answer.status, answer.headers, body, state.rail):
             told = read_told(answer.headers, body)
             state.refusal = f"{state.rail}: {told.words if told and told.words else answer.status}"
+            if state.compacts:  # the summary in its place is a call of its own
+                memory.keep(state.account, "proxy")
             call = other_rail(call)
             continue
         again = None if mended else _mended(call, answer.status, answer.headers, body)

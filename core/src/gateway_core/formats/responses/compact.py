@@ -20,7 +20,13 @@ from gateway_core.json import JsonObject
 from gateway_core.parts import Response
 from gateway_core.request import Request
 
-__all__ = ["compact_body", "count_body", "read_compact_request", "read_count_request"]
+__all__ = [
+    "compact_body",
+    "count_body",
+    "read_compact_request",
+    "read_count_request",
+    "since_compaction",
+]
 
 _KEPT_ROLES = ("user", "system", "developer")
 _KINDS = ("compaction", "compaction_summary")
@@ -77,6 +83,15 @@ def compact_body(
         "output": [*output, compaction],
         "usage": usage_of(response.usage),
     }
+
+
+def since_compaction(items: list[JsonObject]) -> list[JsonObject]:
+    """The items that a conversation goes on with: its last compaction and what followed, and the
+    messages to the model before it, as in `compact_body`. Triggers are done with.
+    """
+    items = [item for item in items if item.get("type") != "compaction_trigger"]
+    last = max((at for at, item in enumerate(items) if item.get("type") in _KINDS), default=0)
+    return [*_told(items[:last]), *items[last:]]
 
 
 def read_count_request(body: JsonObject, headers: Mapping[str, str]) -> Request:

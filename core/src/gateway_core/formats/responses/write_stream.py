@@ -342,8 +342,8 @@ class StreamWriter:
         self._state = "over"
 
     def _fail(self, error: GatewayError) -> None:
-        if self._kept and not self._upstream:
-            self._stored = False  # half an answer is not kept here
+        if self._kept or self._upstream:
+            self._stored = False  # half an answer: not kept here, and elsewhere for nobody to tell
         # An open call stays without `done`: a client would run it with half its arguments.
         if self._part is not None and type(self._part) is not ToolCall:
             self._close(Close(0), status="incomplete")
