@@ -34,6 +34,7 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
 def test_every_command_of_the_readme_exists() -> None:
     names = {" ".join(words) for words in commands(cli)}
     wanted = {"serve", "login", "import", "logout", "refresh", "status", "models", "plugins", "ask"}
+    wanted |= {"accounts", "accounts use", "accounts rename"}
     wanted |= {f"config {name}" for name in ("show", "path", "get", "set", "reset", "key")}
     assert {*wanted, "version"} <= names
 

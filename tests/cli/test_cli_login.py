@@ -53,7 +53,10 @@ def test_an_unknown_provider_is_answered_with_those_there_are(acme: GatewayComma
 
 
 def test_a_second_account_serves_from_its_login_on(logged_in: GatewayCommand) -> None:
-    logged_in.output("login", "acme", answers="bob\n")
+    said = logged_in.output("login", "acme", answers="bob\n")
+    again = "To use anna@acme.test (anna) again: gateway accounts use acme anna@acme.test"
+    assert said.splitlines()[-1] == again
+    assert "again:" not in logged_in.output("login", "acme", answers="bob\n")
     shown = logged_in.output("status", "--offline")
     assert "logged in as bob@acme.test\n" in shown
     assert "logged in as anna@acme.test (not the active account)\n" in shown
@@ -72,7 +75,7 @@ def test_logout_of_one_account_leaves_the_other(logged_in: GatewayCommand) -> No
 
 def test_logout_names_the_accounts_there_are(logged_in: GatewayCommand) -> None:
     said = logged_in.failure("logout", "acme", "--account", "bob")
-    assert said == "acme has no account 'bob'; logged in: anna"
+    assert said.startswith("acme has no account 'bob'; logged in: anna@acme.test (anna)")
 
 
 def test_a_login_that_cannot_be_revoked_is_forgotten_all_the_same(acme: GatewayCommand) -> None:

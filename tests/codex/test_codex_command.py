@@ -9,7 +9,7 @@ from dirty_equals import IsStr
 from gateway_codex.settings import CodexSettings
 from simulators.codex.auth import LoginScript
 from simulators.codex.state import BackendState, Tokens
-from support.codex_logins import ACCOUNT_ID, OwnerFile, owner_document
+from support.codex_logins import ACCOUNT, ACCOUNT_ID, OwnerFile, owner_document
 from support.command import GatewayCommand
 
 
@@ -66,7 +66,7 @@ def test_a_device_login_shows_plan_and_limits_and_can_be_revoked(
         IsStr(regex=r"limit weekly: 96 % left, resets 20\S+ \d\d:\d\d \(in 3 d \d+ h\)"),
     ]
 
-    assert gateway.output("logout", "codex") == f"logged out of codex ({ACCOUNT_ID})\n"
+    assert gateway.output("logout", "codex") == f"logged out of codex ({ACCOUNT})\n"
     assert len(backend.revoked) == 1
 
 

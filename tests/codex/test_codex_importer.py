@@ -10,7 +10,7 @@ from gateway_codex.importer import import_login
 from gateway_codex.settings import CodexSettings
 from gateway_core import JsonObject, LoginRequired
 from simulators.codex.state import Account, BackendState, Tokens
-from support.codex_logins import ACCOUNT_ID, owner_document, unsigned_jwt
+from support.codex_logins import ACCOUNT, ACCOUNT_ID, owner_document, unsigned_jwt
 
 SETTINGS = CodexSettings()
 
@@ -48,7 +48,7 @@ def test_the_login_is_taken_from_the_usual_place(tokens: Tokens, home: Path) -> 
     path = written(home / ".codex" / "auth.json", owner_document(tokens))
     credential = import_login(None, SETTINGS)
 
-    assert credential.key == ("codex", ACCOUNT_ID)
+    assert credential.key == ("codex", ACCOUNT)
     assert credential.label == "ann@example.com"
     assert credential.access_token.get_secret_value() == tokens.access
     assert credential.refresh_token is not None
@@ -63,7 +63,7 @@ def test_codex_home_names_another_place(
 ) -> None:
     written(home / "elsewhere" / "auth.json", owner_document(tokens))
     monkeypatch.setenv("CODEX_HOME", str(home / "elsewhere"))
-    assert import_login(None, SETTINGS).account == ACCOUNT_ID
+    assert import_login(None, SETTINGS).account == ACCOUNT
 
 
 def test_a_place_that_cannot_be_looked_at_is_no_login(
@@ -96,13 +96,13 @@ def test_the_file_is_only_read(tokens: Tokens, home: Path) -> None:
 def test_an_older_file_does_not_say_its_mode(tokens: Tokens, home: Path) -> None:
     document = owner_document(tokens)
     del document["auth_mode"]
-    assert import_login(written(home / "auth.json", document), SETTINGS).account == ACCOUNT_ID
+    assert import_login(written(home / "auth.json", document), SETTINGS).account == ACCOUNT
 
 
 def test_a_missing_account_id_is_read_from_the_tokens(tokens: Tokens, home: Path) -> None:
     document = owner_document(tokens)
     document["tokens"]["account_id"] = None
-    assert import_login(written(home / "auth.json", document), SETTINGS).account == ACCOUNT_ID
+    assert import_login(written(home / "auth.json", document), SETTINGS).account == ACCOUNT
 
 
 AUTH = "https://api.openai.com/auth"

@@ -14,7 +14,7 @@ from gateway_codex.settings import CodexSettings
 from gateway_core import Credential, GatewayError, LoginRequired, UpstreamProtocol
 from simulators.codex.auth import LoginScript
 from simulators.codex.state import Account, BackendState
-from support.codex_logins import ACCOUNT_ID, credential_of, unsigned_jwt
+from support.codex_logins import ACCOUNT, ACCOUNT_ID, credential_of, unsigned_jwt
 from support.identity_provider import Fault
 from support.login_prompt import ScriptedPrompt
 
@@ -42,7 +42,7 @@ async def test_the_browser_brings_a_login(http: httpx.AsyncClient, settings: Cod
     credential = await work
 
     assert "You can close this window" in page.text
-    assert credential.key == ("codex", ACCOUNT_ID)
+    assert credential.key == ("codex", ACCOUNT)
     assert credential.label == "ann@example.com"
     assert credential.refresh_token is not None
     assert credential.secrets.keys() == {"id_token"}
@@ -71,7 +71,7 @@ async def test_a_busy_port_gives_way_to_the_next(
         credential = await logged_in_by_browser(
             http, settings.model_copy(update={"callback_ports": ports})
         )
-    assert credential.account == ACCOUNT_ID
+    assert credential.account == ACCOUNT
 
 
 @pytest.mark.parametrize("form", ["address", "query", "code#state", "code"])
@@ -83,7 +83,7 @@ async def test_the_last_address_may_be_pasted_while_the_listener_waits(
     shown = await http.get(await prompt.opened.get())
     prompt.last_address.set_result(shown.headers["location"])
 
-    assert (await work).account == ACCOUNT_ID
+    assert (await work).account == ACCOUNT
 
 
 class PastingPrompt(ScriptedPrompt):
@@ -116,7 +116,7 @@ async def test_pasting_alone_opens_no_port(
         await http.get(shown.headers["location"])
     prompt.last_address.set_result(shown.headers["location"])
 
-    assert (await work).account == ACCOUNT_ID
+    assert (await work).account == ACCOUNT
 
 
 async def test_a_device_code_brings_a_login(
@@ -126,7 +126,7 @@ async def test_a_device_code_brings_a_login(
     prompt = ScriptedPrompt(has_browser=False)
     credential = await login(prompt, http, settings, "device")
 
-    assert credential.account == ACCOUNT_ID
+    assert credential.account == ACCOUNT
     assert "ABCD-EFGHI" in "".join(prompt.shown)
     assert f"{settings.auth_url}/codex/device" in "".join(prompt.shown)
     assert script.paths().count("/api/accounts/deviceauth/token") == 3
@@ -142,7 +142,7 @@ async def test_the_device_code_is_taken_where_no_browser_would_be_seen(
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 2 10.0.0.2 22")
     credential = await login(ScriptedPrompt(has_browser=False), http, settings, "auto")
 
-    assert credential.account == ACCOUNT_ID
+    assert credential.account == ACCOUNT
     assert "/oauth/authorize" not in script.paths()
 
 
@@ -183,7 +183,7 @@ async def test_without_device_login_a_headless_machine_falls_back_to_pasting(
     shown = await http.get(await prompt.opened.get())
     prompt.last_address.set_result(shown.headers["location"])
 
-    assert (await work).account == ACCOUNT_ID
+    assert (await work).account == ACCOUNT
 
 
 async def test_a_device_login_that_fails_for_good_is_not_polled_on(
@@ -233,7 +233,7 @@ async def test_a_hiccup_while_polling_is_sat_out(
 ) -> None:
     script.faults["/api/accounts/deviceauth/token"].append(Fault(502, b"<html>bad gateway</html>"))
     credential = await login(ScriptedPrompt(), http, settings, "device")
-    assert credential.account == ACCOUNT_ID
+    assert credential.account == ACCOUNT
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ async def test_the_workspace_that_was_chosen_is_the_account(
 ) -> None:
     backend.add_account(Account("team-1", plan="team"))
     script.account = "team-1"
-    assert (await logged_in_by_browser(http, settings)).account == "team-1"
+    assert (await logged_in_by_browser(http, settings)).account == "team-1/user-abc"
 
 
 async def test_logout_revokes_the_refresh_token(

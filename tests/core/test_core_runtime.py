@@ -18,6 +18,7 @@ from gateway_core import (
     hookimpl,
     load_settings,
 )
+from gateway_core.accounts import use_account
 from gateway_core.catalogue import Catalogue
 from gateway_core.errors import Internal
 from gateway_core.runtime import Runtime
@@ -321,6 +322,41 @@ async def test_a_login_that_comes_while_a_list_is_asked_for_is_not_forgotten(sta
     assert catalogue.stale("counting")
     await catalogue.refresh("counting", credential("counting"))
     assert (provider.asked, catalogue.stale("counting")) == (2, False)
+
+
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_the_list_is_asked_for_anew_when_another_account_is_chosen(start: Start) -> None:
+    elsewhere = await start()
+    await elsewhere.credentials.put(credential("counting", "anna"))
+    await elsewhere.credentials.put(credential("counting", "ben"))
+    provider = Counting("counting")
+    provider.may_answer.set()
+    runtime = await start(provider)
+    await provider.was_asked.wait()
+    provider.was_asked.clear()
+    await elsewhere.credentials.set_active("counting", "ben")
+    async with asyncio.timeout(5):
+        await provider.was_asked.wait()
+        await runtime.refresh_models("counting")
+    assert ids(runtime, "counting") == ["of-ben"]
+
+
+@pytest.mark.usefixtures("in_no_hurry")
+async def test_the_list_of_the_account_before_is_old_for_a_later_start_too(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.runtime.LOOK_SECONDS", 3600.0)
+    provider = Counting("counting")
+    provider.may_answer.set()
+    first = await start(provider)
+    for account in ("anna", "ben"):
+        await first.credentials.put(credential("counting", account))
+    await first.refresh_models("counting")
+    await use_account(await start(Counting("counting")), "counting", "ben")
+
+    later = await start(Counting("counting"))
+    assert ids(later, "counting") == ["of-anna"], "it serves until there is another"
+    assert later.catalogue.age("counting") is None
 
 
 @pytest.mark.usefixtures("in_no_hurry")

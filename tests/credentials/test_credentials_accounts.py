@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway_core.credentials.manager import CredentialManager
-from gateway_core.credentials.store import CredentialKey, StoreUnavailable
-from gateway_core.errors import GatewayError, LoginRequired
+from gateway_core.credentials.store import Credential, CredentialKey, StoreUnavailable
+from gateway_core.errors import GatewayError, LoginRequired, NotFound
 from support.clock import Clock
 from support.credential_doubles import CountingStore, MakeCredential, Refresher, started, token
 
@@ -144,6 +144,56 @@ class TestAccounts:
 
         with pytest.raises(GatewayError, match="'bob'; stored accounts: ann"):
             await manager.set_active("codex", "bob")
+
+    async def test_a_new_name_is_noticed_elsewhere_and_outlives_a_refresh(
+        self,
+        manager: CredentialManager,
+        other_process: CredentialManager,
+        make: MakeCredential,
+    ) -> None:
+        await manager.put(make(label="ann@example.com"))
+        await other_process.fresh("codex")
+        await manager.rename("codex", "ann", "work")
+
+        renamed = await other_process.fresh("codex")
+        assert (renamed.label, renamed.email) == ("work", "ann@example.com")
+        fresh = await other_process.refreshed(renamed)
+        assert (token(fresh), fresh.label, fresh.email) == ("access-1", "work", "ann@example.com")
+
+    async def test_a_plugin_that_names_accounts_at_each_refresh_does_not_undo_a_name(
+        self, store: CountingStore, make: MakeCredential, tmp_path: Path
+    ) -> None:
+        async def refresh(credential: Credential) -> Credential:
+            return make(access_token="new", label="ann@example.com")
+
+        async with CredentialManager(store, refresh, tmp_path / "locks") as manager:
+            await manager.put(make(label="ann@example.com"))
+            await manager.rename("codex", "ann", "work")
+            fresh = await manager.refreshed(await manager.fresh("codex"))
+
+        assert (token(fresh), fresh.label) == ("new", "work")
+
+    async def test_a_new_name_costs_no_token_that_could_not_be_stored_before(
+        self, manager: CredentialManager, store: CountingStore, make: MakeCredential
+    ) -> None:
+        store.put(make())
+        store.full = True
+        with pytest.raises(StoreUnavailable):
+            await manager.refreshed(make())
+        store.full = False
+        await manager.rename("codex", "ann", "work")
+
+        stored = await manager.stored("codex", "ann")
+        assert stored is not None
+        assert (token(stored), stored.label) == ("access-1", "work")
+
+    async def test_an_unknown_account_cannot_be_renamed(
+        self, manager: CredentialManager, make: MakeCredential
+    ) -> None:
+        await manager.put(make())
+
+        with pytest.raises(NotFound, match="'bob'; stored accounts: ann"):
+            await manager.rename("codex", "bob", "work")
 
     async def test_when_the_active_account_is_forgotten_another_serves(
         self, manager: CredentialManager, make: MakeCredential

@@ -11,9 +11,12 @@ from pydantic import SecretStr
 from gateway_core import Credential, JsonObject
 from simulators.codex.state import Tokens
 
-__all__ = ["ACCOUNT_ID", "OwnerFile", "credential_of", "owner_document", "unsigned_jwt"]
+__all__ = ["ACCOUNT", "ACCOUNT_ID", "OwnerFile", "credential_of", "owner_document", "unsigned_jwt"]
 
 ACCOUNT_ID = "11111111-2222-3333-4444-555555555555"
+"""OpenAI's id of the workspace."""
+ACCOUNT = f"{ACCOUNT_ID}/user-abc"
+"""What a login of the usual person is kept as; by earlier versions it was `ACCOUNT_ID`."""
 
 
 class OwnerFile:

@@ -16,6 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_core.absent import advice_for
+from gateway_core.account_routes import account_routes
 from gateway_core.background import Background
 from gateway_core.batches.endpoints import batch_routes
 from gateway_core.endpoint import Generate, id_headers, known_error, send_error
@@ -70,6 +71,7 @@ def create_app(runtime: Runtime, *, key: str | None) -> ASGIApp:
         ),
         Route("/v1/status", _status(runtime), methods=["GET"]),
         Route("/v1/auth/refresh", _refresh(runtime), methods=["POST"]),
+        *account_routes(runtime),
         Route("/v1/models", _models(runtime), methods=["GET"]),
         Route("/v1/models/{id:path}", _model(runtime), methods=["GET"]),
     ]

@@ -38,6 +38,8 @@ JUST_NOW_SECONDS = 1.0
 STATIC_SECONDS = 5.0
 """How long a provider may take over its list without a login, before the start goes on."""
 
+_NEVER = 0.0
+
 
 @dataclass
 class _Remembered:
@@ -111,6 +113,14 @@ class Catalogue:
         self._asked.pop(provider, None)
         self._outdated[provider] += 1
 
+    async def outdate_remembered(self, provider: str) -> None:
+        """The list on disk, too, is that of another account: it serves until it is asked for."""
+        self.outdate(provider)
+        remembered = await asyncio.to_thread(self._recall, provider)
+        if remembered is not None:
+            undated = _Remembered(_NEVER, remembered.models)
+            await asyncio.to_thread(self._remember, provider, undated)
+
     async def load(self) -> None:
         """Fill the lists that there are none of, without needing a network. A provider that fails
         is left with none.
@@ -163,7 +173,8 @@ class Catalogue:
             if id in self._models:
                 return  # asked for meanwhile
             self._models[id] = remembered.models
-            if not relay.info.login_optional:  # else it may be what is there without the login
+            # That of a provider without a need for a login may be what is there without one.
+            if not relay.info.login_optional and remembered.fetched_at != _NEVER:
                 self._fetched_at[id] = remembered.fetched_at
             return
         try:

@@ -117,6 +117,13 @@ class GatewaySpec:
         """
 
     @hookspec(firstresult=True)
+    def gateway_same_account(self, credential: "Credential", other: "Credential") -> bool:
+        """Whether two logins with different `Credential.account` are of one account all the same,
+        because the plugin once named accounts otherwise: then a new login replaces the stored one.
+        Optional; without it they are two accounts.
+        """
+
+    @hookspec(firstresult=True)
     def gateway_account(
         self, credential: "Credential", http: "httpx.AsyncClient", settings: "BaseModel"
     ) -> Awaitable[Account]:

@@ -56,6 +56,13 @@ class PluginReport:
     store: str | None = None
 
 
+class _Manager(pluggy.PluginManager):
+    """Looks for hooks among the methods that a plugin may mean as one, which are half of all."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
+
+
 class PluginSet:
     """The loaded plugins: `providers` by id, `stores` for state by name, a report for each plugin
     found, and their `health`.
@@ -80,7 +87,7 @@ class PluginSet:
         self.health = PluginHealth(settings.paths.state / "plugins")
         self._remembers = remembers
         self._settings = settings
-        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager = _Manager(PROJECT)
         self._manager.add_hookspecs(GatewaySpec)
         core = CoreDefaults()
         self._manager.register(core, _CORE)

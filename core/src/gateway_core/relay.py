@@ -134,6 +134,13 @@ class Relay:
         await self.guard("gateway_logout", awaitable)
         return True
 
+    def same_account(self, credential: Credential, other: Credential) -> bool:
+        """Whether two logins are of one account, though the plugin named it differently."""
+        hook = "gateway_same_account"
+        same: bool | None = self._call(hook, credential=credential, other=other)
+        self._expect(hook, same, same is None or type(same) is bool, "bool")
+        return same is True
+
     async def account(self, credential: Credential, http: "httpx.AsyncClient") -> Account | None:
         """What the provider tells about the account; None when it tells nothing."""
         hook = "gateway_account"

@@ -76,7 +76,7 @@ class Runtime:
         self.catalogue = Catalogue(relays, self.transports, settings.paths.cache)
         self.router = Router(settings.routing, relays, self.catalogue, self.is_ready)
         self._ready: set[str] = {id for id, relay in relays.items() if not relay.info.needs_login}
-        self._logged_in: set[str] = set()
+        self._active: dict[str, str | None] = {}
         self._logins: set[CredentialKey] = set()
         self._background: list[asyncio.Task[None]] = []
         self.background = BackgroundResponses(self, state)
@@ -168,20 +168,22 @@ class Runtime:
         return await relay.refresh(credential, transport.http)
 
     async def _look_for_logins(self) -> set[str]:
-        """Notice logins that came or went, and give the providers that they belong to."""
+        """Notice logins that came or went and accounts that were switched, and give the providers
+        that they belong to.
+        """
         relays = self.plugins.providers
         logins: set[CredentialKey] = set()
         if any(relay.info.login != "none" for relay in relays.values()):
-            keys = await asyncio.to_thread(self.store.list)
-            logins = {key for key in keys if key.provider in relays}
+            logins = {key for key in await self.credentials.keys() if key.provider in relays}
         for gone in self._logins - logins:
             self.transports.log_out(gone.provider, gone.account)
         self._logins = logins
         logged_in = {key.provider for key in logins}
-        changed = logged_in ^ self._logged_in
+        active = {id: await self.credentials.active(id) for id in logged_in}
+        changed = {id for id in relays if active.get(id) != self._active.get(id)}
         for id in changed:
             self.catalogue.outdate(id)
-        self._logged_in = logged_in
+        self._active = active
         ready = {id for id, relay in relays.items() if not relay.info.needs_login}
         self._ready = ready | logged_in
         return changed

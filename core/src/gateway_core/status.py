@@ -33,6 +33,7 @@ __all__ = [
     "refresh_facts",
     "refresh_logins",
     "status_facts",
+    "token_facts",
 ]
 
 _ACCOUNT_SECONDS = 15.0
@@ -130,7 +131,7 @@ def login_facts(login: LoginStatus, now: datetime | None = None) -> JsonObject:
             "active": login.active,
             "account_id": login.credential.account,
             "label": login.credential.label,
-            "token": _token(login.credential, now),
+            "token": token_facts(login.credential, now),
         }
     if account := login.account:
         facts |= {
@@ -178,7 +179,7 @@ def refresh_facts(outcomes: Sequence[RefreshOutcome]) -> JsonObject:
                 "account_id": outcome.account,
                 "label": outcome.label,
                 "refreshed": outcome.fresh is not None,
-                **({"token": _token(outcome.fresh, now)} if outcome.fresh else {}),
+                **({"token": token_facts(outcome.fresh, now)} if outcome.fresh else {}),
                 **({"problem": redact(outcome.error.message)} if outcome.error else {}),
             }
             for outcome in outcomes
@@ -288,7 +289,8 @@ async def _refresh(runtime: "Runtime", outcome: RefreshOutcome) -> None:
         outcome.error = error
 
 
-def _token(credential: Credential, now: datetime) -> JsonObject:
+def token_facts(credential: Credential, now: datetime) -> JsonObject:
+    """When the access token ends, and when it is to be renewed if its provider says so."""
     facts = _moment(credential.expires_at, now, "expires_at", "remaining_seconds")
     if credential.refresh_at is not None:
         facts |= _moment(credential.refresh_at, now, "refresh_at", "refresh_in_seconds")

@@ -9,6 +9,7 @@ from typing import Literal
 
 import click
 
+from gateway_core.cli.accounts_commands import accounts
 from gateway_core.cli.group import GatewayGroup, json_option
 from gateway_core.cli.plugins_commands import plugins
 
@@ -150,17 +151,25 @@ def import_command(
 
 @cli.command()
 @click.argument("provider")
-@click.option("--account", help="Only this account; see gateway status.")
+@click.option(
+    "--account",
+    help="Only this account: a label, an e-mail or an id, or the beginning of one; see gateway "
+    "accounts.",
+)
 def logout(provider: str, account: str | None) -> None:
     """Forget a login. It is also revoked, where the provider can do that.
 
     \b
     Example:
       gateway logout codex
+      gateway logout codex --account ann@example.com
     """
     from gateway_core.cli.login import log_out
 
     log_out(provider, account)
+
+
+cli.add_command(accounts)
 
 
 @cli.command()

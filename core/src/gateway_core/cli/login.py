@@ -6,6 +6,13 @@ from pathlib import Path
 
 import click
 
+from gateway_core.accounts import (
+    KnownAccount,
+    find_account,
+    gather_accounts,
+    keep_login,
+    switch_command,
+)
 from gateway_core.cli.common import command_settings, find_provider, local_time, run
 from gateway_core.cli.group import Failure
 from gateway_core.credentials.prompt import TerminalPrompt
@@ -123,39 +130,42 @@ async def _keep(runtime: Runtime, credential: Credential, label: str | None, don
     """Store a new login, let its account serve, and say so."""
     hide(credential)
     if label:
-        credential = credential.model_copy(update={"label": label})
-    await runtime.credentials.put(credential)
-    await runtime.credentials.set_active(credential.provider, credential.account)
+        credential = credential.named(label)
+    served = await keep_login(runtime, credential)
     end = credential.expires_at
     ends = f"; the token ends {local_time(end)}" if end and not credential.refresh_token else ""
     click.echo(f"{done} {credential.provider} as {_name(credential)}{ends}")
     click.echo("A running gateway uses it at once; otherwise start one with `gateway serve`.")
+    if served is not None and served.credential is not None:
+        command = switch_command(served.credential, [credential])
+        click.echo(f"To use {served} again: {command}")
 
 
 async def _log_out(provider: str, account: str | None) -> None:
     async with _runtime() as runtime:
-        accounts = await runtime.credentials.accounts(provider)
-        if account is not None and account not in accounts:
-            known = ", ".join(accounts) or "none"
-            raise Failure(f"{provider} has no account {account!r}; logged in: {known}")
+        accounts = await gather_accounts(runtime, provider)
         if not accounts:
-            raise Failure(f"not logged in to {provider}; `gateway status` shows what there is")
-        for name in [account] if account else accounts:
-            await _revoke(runtime, provider, name)
-            await runtime.credentials.forget(provider, name)
-            click.echo(f"logged out of {provider} ({name})")
+            raise Failure(f"not logged in to {provider}; `gateway accounts` shows what there is")
+        for one in accounts if account is None else [find_account(accounts, provider, account)]:
+            await _revoke(runtime, one)
+            await runtime.credentials.forget(*one.key)
+            click.echo(f"logged out of {provider} ({one.key.account})")
+        serving = await runtime.credentials.active(provider)
+        for one in accounts:
+            if one.key.account == serving and not one.active:
+                click.echo(f"{provider} is served by {one} from its next turn on")
 
 
-async def _revoke(runtime: Runtime, provider: str, account: str) -> None:
+async def _revoke(runtime: Runtime, account: KnownAccount) -> None:
     """Revoke at the provider if it can; failing that, the login is forgotten all the same."""
-    relay = runtime.plugins.providers.get(provider)
+    relay = runtime.plugins.providers.get(account.key.provider)
     if relay is None:
         return
     try:
-        credential = await runtime.credentials.stored(provider, account)
+        credential = await runtime.credentials.stored(*account.key)
         if credential is not None:
             hide(credential)
-            await relay.logout(credential, runtime.transports.get(provider, account).http)
+            await relay.logout(credential, runtime.transports.get(*account.key).http)
     except GatewayError as error:
         click.echo(f"note: not revoked at the provider: {error.message}", err=True)
 

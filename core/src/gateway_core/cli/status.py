@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway_core.accounts import switch_command
 from gateway_core.cli.common import (
     command_settings,
     echo_json,
@@ -79,8 +80,11 @@ def _print(logins: Sequence[LoginStatus], store: str, servers: Mapping[str, str]
         click.echo(f"{url}  {_SERVER_WORDS[state]}")
     if not logins:
         click.echo("no provider is installed; run `pip install gateway-demo`, or another one")
+    credentials = [login.credential for login in logins if login.credential]
     for login in logins:
         click.echo(f"\n{login.provider} ({login.title})  {_state(login)}")
+        if login.credential and not login.active:
+            click.echo(f"  to use it: {_switch(login.credential, credentials)}")
         if login.models:
             click.echo(f"  models {', '.join(login.models)}, ...")
         for line in _login_lines(login):
@@ -94,6 +98,11 @@ def _state(login: LoginStatus) -> str:
         return login.problem or f"not logged in: gateway login {login.provider}"
     name = login.credential.label or login.credential.account
     return f"logged in as {name}" + ("" if login.active else " (not the active account)")
+
+
+def _switch(credential: "Credential", everybody: "Sequence[Credential]") -> str:
+    theirs = [other for other in everybody if other.provider == credential.provider]
+    return switch_command(credential, [other for other in theirs if other.key != credential.key])
 
 
 def _login_lines(login: LoginStatus) -> list[str]:

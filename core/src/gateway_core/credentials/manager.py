@@ -189,11 +189,13 @@ class CredentialManager:
 
     async def set_active(self, provider: str, account: str) -> None:
         """Choose the account that serves. Raises `NotFound` when it is not stored."""
-        accounts = await self.accounts(provider)
-        if account not in accounts:
-            known = ", ".join(accounts) or "none"
-            raise NotFound(f"{provider} has no account {account!r}; stored accounts: {known}")
+        await self._expect(provider, account)
         await self._finish(self._note(lambda active: active.update({provider: account})))
+
+    async def rename(self, provider: str, account: str, label: str) -> None:
+        """Call an account something else. Raises `NotFound` when it is not stored."""
+        await self._expect(provider, account)
+        await self._finish(self._rename(CredentialKey(provider, account), label))
 
     async def stored(self, provider: str, account: str) -> Credential | None:
         """What the store holds for an account, however stale, without refreshing it."""
@@ -206,6 +208,12 @@ class CredentialManager:
     async def forget(self, provider: str, account: str) -> None:
         """Remove an account from the store; no error when it is not there."""
         await self._finish(self._forget(CredentialKey(provider, account)))
+
+    async def _expect(self, provider: str, account: str) -> None:
+        accounts = await self.accounts(provider)
+        if account not in accounts:
+            known = ", ".join(accounts) or "none"
+            raise NotFound(f"{provider} has no account {account!r}; stored accounts: {known}")
 
     # The work, in tasks that no caller's cancellation reaches
 
@@ -257,7 +265,8 @@ class CredentialManager:
             problem = error
         else:
             refresh_at = self._still_to_come(renewed.refresh_at)
-            renewed = renewed.model_copy(update={**key._asdict(), "refresh_at": refresh_at})
+            kept = {"label": stored.label or renewed.label, "email": stored.email}
+            renewed = renewed.model_copy(update={**key._asdict(), **kept, "refresh_at": refresh_at})
             await self._save(stored, renewed)
             _log.info("refreshed the %s login", key.provider)
             return self._keep(renewed, self._file.read().revision, obtained=True)
@@ -320,6 +329,13 @@ class CredentialManager:
             await asyncio.to_thread(self.store.delete, key)
             self._drop(key)
             await self._note(leave)
+
+    async def _rename(self, key: CredentialKey, label: str) -> None:
+        async with self._exclusive(key):
+            stored = await self._rescue(key, await self._read(key))
+            await asyncio.to_thread(self.store.put, stored.named(label))
+            self._cache.pop(key, None)
+            await self._note(lambda active: None)
 
     def _drop(self, key: CredentialKey) -> None:
         self._cache.pop(key, None)

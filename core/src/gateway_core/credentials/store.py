@@ -46,7 +46,8 @@ class CredentialKey(NamedTuple):
 class Credential(BaseModel):
     """Tokens of one account. Secrets never show in `repr`.
 
-    account: the provider's stable id of the account; `label`: what people call it (an e-mail).
+    account: the provider's stable id of the account; `label`: what people call it (an e-mail);
+    `email`: the e-mail of one that a person has called something else, which is the core's to set.
     expires_at: when the access token ends, timezone-aware; None when unknown.
     refresh_at: when to refresh it, timezone-aware, for a provider that wants it at a time of its
     own (half the token's life, ten minutes before the end); None means five minutes before the end.
@@ -59,6 +60,7 @@ class Credential(BaseModel):
     provider: str
     account: str
     label: str | None = None
+    email: str | None = None
     access_token: SecretStr
     refresh_token: SecretStr | None = None
     expires_at: datetime | None = None
@@ -71,6 +73,11 @@ class Credential(BaseModel):
         """Where it is stored."""
         return CredentialKey(self.provider, self.account)
 
+    def named(self, label: str) -> "Credential":
+        """The same under a label that a person gave; an e-mail that was the label stays known."""
+        email = self.email or (self.label if self.label and "@" in self.label else None)
+        return self.model_copy(update={"label": label, "email": email})
+
 
 def dump_credential(credential: Credential) -> bytes:
     """The credential as JSON *with* its secrets: for a store's eyes only."""
@@ -80,6 +87,7 @@ def dump_credential(credential: Credential) -> bytes:
             "provider": credential.provider,
             "account": credential.account,
             "label": credential.label,
+            "email": credential.email,
             "access_token": credential.access_token.get_secret_value(),
             "refresh_token": credential.refresh_token
             and credential.refresh_token.get_secret_value(),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway_codex.identity import Identity, parse_time, read_identity
+from gateway_codex.identity import Identity, parse_time, read_identity, workspace_of
 from gateway_codex.settings import CodexSettings
 from gateway_core import Account, Credential, GatewayError, JsonObject, RateWindow, UpstreamProtocol
 from gateway_core.defaults import message_in, retry_after_in
@@ -50,7 +50,7 @@ async def account(
     """
     headers = {
         "Authorization": f"Bearer {credential.access_token.get_secret_value()}",
-        "ChatGPT-Account-Id": credential.account,
+        "ChatGPT-Account-Id": workspace_of(credential),
         "Accept": "application/json",
         "originator": settings.originator,
         "User-Agent": settings.agent,
@@ -121,7 +121,7 @@ def _account(
     if isinstance(check, GatewayError):
         warnings.append(f"the subscription is told from the login alone: {check.message}")
         check = {}
-    entry = _entry(check, credential.account)
+    entry = _entry(check, workspace_of(credential))
     facts = _object(entry.get("account"))
     entitlement = _object(entry.get("entitlement"))
     until = parse_time(entitlement.get("expires_at"))
@@ -132,7 +132,7 @@ def _account(
     active = entitlement.get("has_active_subscription")
     credits = _object(usage.get("credits"))
     return Account(
-        id=credential.account,
+        id=workspace_of(credential),
         name=_text(facts.get("name")),
         email=_text(usage.get("email")) or identity.email,
         structure=_text(facts.get("structure")),

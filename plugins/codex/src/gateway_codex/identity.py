@@ -2,6 +2,10 @@
 
 Reads the claims of OpenAI's JWTs without verifying them: they came from OpenAI itself, and nothing
 here is a matter of trust. Does no I/O.
+
+An account is a person in a workspace, as several people may share one: `WORKSPACE/USER`. Logins of
+earlier versions, and those whose tokens name no user, have the workspace alone. That is what OpenAI
+calls the account id.
 """
 
 from collections.abc import Iterator
@@ -13,7 +17,15 @@ from pydantic import SecretStr
 from gateway_core import Credential, JsonObject, LoginRequired
 from gateway_core.credentials.oauth import TokenResponse, jwt_claims
 
-__all__ = ["Identity", "make_credential", "parse_time", "read_identity", "token_end"]
+__all__ = [
+    "Identity",
+    "is_same_account",
+    "make_credential",
+    "parse_time",
+    "read_identity",
+    "token_end",
+    "workspace_of",
+]
 
 _AUTH = "https://api.openai.com/auth"
 _PROFILE = "https://api.openai.com/profile"
@@ -24,12 +36,19 @@ _LONGEST_LIFE = timedelta(
 
 @dataclass(slots=True, frozen=True)
 class Identity:
-    """What the tokens say of their owner; None where they do not."""
+    """What the tokens say of their owner; None where they do not. `account_id` is the
+    workspace's.
+    """
 
     account_id: str | None = None
+    user_id: str | None = None
     email: str | None = None
     plan: str | None = None
     subscription_until: datetime | None = None
+
+    def account_in(self, workspace: str) -> str:
+        """The name of the account that these people have in a workspace."""
+        return f"{workspace}/{self.user_id}" if self.user_id else workspace
 
 
 def read_identity(*tokens: SecretStr | None) -> Identity:
@@ -41,6 +60,7 @@ def read_identity(*tokens: SecretStr | None) -> Identity:
     auths = [_object(one.get(_AUTH)) for one in claims]
     return Identity(
         account_id=_first(_account_ids(claims, auths)),
+        user_id=_first(_user_ids(claims, auths)),
         email=_first(
             value
             for one in claims
@@ -68,13 +88,37 @@ def make_credential(tokens: TokenResponse) -> Credential:
         )
     return Credential(
         provider="codex",
-        account=identity.account_id,
+        account=identity.account_in(identity.account_id),
         label=identity.email,
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
         expires_at=token_end(tokens.access_token, tokens.received_at, tokens.expires_in),
         secrets={"id_token": tokens.id_token} if tokens.id_token else {},
     )
+
+
+def workspace_of(credential: Credential) -> str:
+    """What OpenAI is told as the account id."""
+    return credential.account.partition("/")[0]
+
+
+def is_same_account(one: Credential, other: Credential) -> bool:
+    """Whether two logins are of the same person in the same workspace. Where one of them does not
+    say who it is, not even by an e-mail, the workspace decides.
+    """
+    if workspace_of(one) != workspace_of(other):
+        return False
+    identities = [
+        read_identity(each.secrets.get("id_token"), each.access_token) for each in (one, other)
+    ]
+    users = [
+        each.account.partition("/")[2] or identity.user_id
+        for each, identity in zip((one, other), identities, strict=True)
+    ]
+    if all(users):
+        return users[0] == users[1]
+    emails = {identity.email.casefold() for identity in identities if identity.email}
+    return len(emails) < 2
 
 
 def token_end(
@@ -113,6 +157,13 @@ def _account_ids(claims: list[JsonObject], auths: list[JsonObject]) -> Iterator[
         for organizations in (auth.get("organizations"), one.get("organizations")):
             if isinstance(organizations, list):
                 yield from (_object(entry).get("id") for entry in organizations)
+
+
+def _user_ids(claims: list[JsonObject], auths: list[JsonObject]) -> Iterator[object]:
+    for one, auth in zip(claims, auths, strict=True):
+        yield auth.get("chatgpt_user_id")
+        yield auth.get("user_id")
+        yield one.get("chatgpt_user_id")
 
 
 def _first(values: Iterator[object]) -> str | None:

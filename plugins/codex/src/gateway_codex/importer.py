@@ -12,7 +12,13 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from gateway_codex.identity import parse_time, read_identity, token_end
+from gateway_codex.identity import (
+    is_same_account,
+    parse_time,
+    read_identity,
+    token_end,
+    workspace_of,
+)
 from gateway_codex.settings import CodexSettings
 from gateway_core import Credential, JsonObject, LoginRequired
 from gateway_core.json import dumps, loads_object
@@ -41,14 +47,18 @@ def owner_file(credential: Credential) -> Path | None:
     return Path(path) if path else None
 
 
-def read_owner(path: Path, account: str) -> Credential | None:
-    """What the owner's file holds for an account by now; None when it holds none for it."""
+def read_owner(path: Path, ours: Credential) -> Credential | None:
+    """What the owner's file holds for the account of our login by now; None when it is another
+    one's.
+    """
     try:
         credential = _read_login(path, _read_document(path))
     except LoginRequired as error:
         _log.info("the shared login is not read again: %s", error.message)
         return None
-    return credential if credential.account == account else None
+    if not is_same_account(credential, ours):
+        return None
+    return credential.model_copy(update={"account": ours.account})
 
 
 def is_newer(theirs: Credential, ours: Credential) -> bool:
@@ -72,7 +82,7 @@ def write_back(path: Path, before: Credential, after: Credential) -> None:
         owned = _read_login(path, document)
     except LoginRequired:
         return
-    if owned.account != before.account or is_newer(owned, before):
+    if not is_same_account(owned, before) or is_newer(owned, before):
         return
     try:
         tokens = document["tokens"]
@@ -81,7 +91,7 @@ def write_back(path: Path, before: Credential, after: Credential) -> None:
             tokens["refresh_token"] = after.refresh_token.get_secret_value()
         if (id_token := after.secrets.get("id_token")) is not None:
             tokens["id_token"] = id_token.get_secret_value()
-        tokens["account_id"] = after.account
+        tokens["account_id"] = workspace_of(after)
         document["last_refresh"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         write_private(path, dumps(document) + b"\n")
     except OSError as error:
@@ -144,13 +154,13 @@ def _read_login(path: Path, document: JsonObject) -> Credential:
     if access is None:
         raise LoginRequired(f"{path} holds no login: run `codex login` first, {_INSTEAD}")
     identity = read_identity(id_token, access)
-    account = tokens.get("account_id") or identity.account_id
-    if not isinstance(account, str):
+    workspace = tokens.get("account_id") or identity.account_id
+    if not isinstance(workspace, str):
         raise LoginRequired(f"{path} names no ChatGPT account: run `codex login` again, {_INSTEAD}")
     refreshed_at = parse_time(document.get("last_refresh")) or datetime.now(UTC)
     return Credential(
         provider="codex",
-        account=account,
+        account=identity.account_in(workspace),
         label=identity.email,
         access_token=access,
         refresh_token=refresh,

@@ -283,7 +283,7 @@ async def _refresh_shared(
     credential: Credential, owner: Path, http: "httpx.AsyncClient", settings: CodexSettings
 ) -> Credential:
     stale = credential.access_token
-    theirs = await asyncio.to_thread(read_owner, owner, credential.account)
+    theirs = await asyncio.to_thread(read_owner, owner, credential)
     if theirs is not None and is_newer(theirs, credential):
         credential = _adopted(credential, theirs)
         if _serves(credential, stale):
@@ -292,7 +292,7 @@ async def _refresh_shared(
         fresh = await _renew(credential, http, settings)
     except LoginRequired:
         # Codex CLI may have spent the token just now, or been logged in to anew.
-        theirs = await asyncio.to_thread(read_owner, owner, credential.account)
+        theirs = await asyncio.to_thread(read_owner, owner, credential)
         if theirs is None or theirs.refresh_token == credential.refresh_token:
             raise
         credential = _adopted(credential, theirs)

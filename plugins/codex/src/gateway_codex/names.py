@@ -35,9 +35,11 @@ def session_uuid(session: str, agent: str | None = None) -> str:
     return str(uuid5(_NAMESPACE, f"{session}\n{agent}"))
 
 
-def account_scope(account: str) -> str:
-    """The short hash that seals are bound to: only the account that got a seal can replay it."""
-    return _digest(account, 12)
+def account_scope(workspace: str) -> str:
+    """The short hash that seals are bound to: only the workspace that got a seal can replay it,
+    whoever asks in its name.
+    """
+    return _digest(workspace, 12)
 
 
 def _digest(text: str, length: int) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gateway_codex import importer, login
 from gateway_codex.account import account, rate_windows_from_headers
 from gateway_codex.errors import read_error
+from gateway_codex.identity import is_same_account
 from gateway_codex.models import CAPABILITIES, STATIC_MODELS, parse_name, read_models
 from gateway_codex.request import CallState, account_headers, translate
 from gateway_codex.settings import CodexSettings
@@ -85,6 +86,11 @@ class CodexProvider:
     ) -> None:
         """Revoke the tokens."""
         await login.logout(credential, http, settings)
+
+    @hookimpl
+    def gateway_same_account(self, credential: Credential, other: Credential) -> bool:
+        """By workspace and person; earlier versions kept the workspace alone."""
+        return is_same_account(credential, other)
 
     @hookimpl
     async def gateway_account(

@@ -9,6 +9,7 @@ from base64 import b64decode
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from gateway_codex.identity import workspace_of
 from gateway_codex.items import clean_items, message
 from gateway_codex.models import CodexModel, find_model, parse_name
 from gateway_codex.names import account_scope, session_uuid
@@ -64,7 +65,7 @@ def account_headers(credential: Credential, settings: CodexSettings) -> dict[str
     """Headers of every request in the name of an account."""
     return {
         "authorization": f"Bearer {credential.access_token.get_secret_value()}",
-        "chatgpt-account-id": credential.account,
+        "chatgpt-account-id": workspace_of(credential),
         "originator": settings.originator,
         "user-agent": settings.agent,
     }
@@ -78,7 +79,7 @@ def translate(
     Raises `Unsupported`, naming it, for content and tools that the backend does not take.
     """
     wanted = _Wanted(request, route, settings)
-    scope = account_scope(credential.account)
+    scope = account_scope(workspace_of(credential))
     aliases = ToolAliases(request)
     written = write_request(
         _with_texts_inline(request), wanted.model.slug, issuer=ISSUER, scope=scope

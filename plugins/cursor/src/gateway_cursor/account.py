@@ -75,7 +75,7 @@ def read_account(
     return Account(
         id=credential.account,
         name=credential.label,
-        email=credential.label if "@" in (credential.label or "") else None,
+        email=credential.email or (credential.label if "@" in (credential.label or "") else None),
         structure=_STRUCTURES[credential_kind(credential)],
         plan=text_at(plan, "planInfo", "planName"),
         credits_balance=None if left is None else round(left / 100, 2),
