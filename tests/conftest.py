@@ -15,6 +15,9 @@ settings.register_profile("local", deadline=None, max_examples=25)
 settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+# Their checks are tests, and are to tell as much when they fail.
+pytest.register_assert_rewrite("support.provider_faults", "support.provider_sdks", "support.served")
+
 # Ten thousand tests are collected, and none of them is garbage.
 gc.disable()
 

@@ -1,6 +1,7 @@
 """The conformance kit, held against the Cursor plugin."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,12 @@ def polls_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway_cursor.login.FIRST_PAUSE", 0.01)
 
 
+@cache
+def live_models() -> Sequence[Model]:
+    """A live list, which has efforts; read once for all cases."""
+    return tuple(read_models(usable_models(), available_models(), CursorSettings()))
+
+
 class TestCursor(ProviderConformance):
     transcripts = Path(__file__).parent / "transcripts"
     unknown_event = frame(b"\xba\x3e\x02\x08\x01")  # field 999 of the server's message
@@ -45,8 +52,7 @@ class TestCursor(ProviderConformance):
 
     @pytest.fixture
     def models(self) -> Sequence[Model]:
-        """A live list, which has efforts."""
-        return read_models(usable_models(), available_models(), CursorSettings())
+        return live_models()
 
     def readable(self, call: UpstreamCall) -> str:
         """What the blobs say too: the body has their ids only, and is held to them."""

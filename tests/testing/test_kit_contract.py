@@ -209,7 +209,8 @@ FAULTS: list[tuple[str, str, Subject, str]] = [
 ]
 
 
-@pytest.mark.parametrize("case", AREA.cases, ids=str)
+# C11 takes a process; the demo provider passes it in `tests/demo`.
+@each("case", [case for case in AREA.cases if case.id != "C11"])
 def test_an_honest_provider_passes(case: Case) -> None:
     result = run_case(case, Subject(make=DemoProvider))
     assert (result.outcome, result.detail) in {

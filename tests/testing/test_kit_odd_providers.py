@@ -13,7 +13,10 @@ JUDGED = [case for case in CASES if case.id in ("B04", "P02", "T13")]
 @pytest.mark.parametrize("make", [Odd, BasicOdd])
 @pytest.mark.parametrize("area", sorted({case.id[0] for case in CASES}))
 def test_an_honest_odd_provider_breaks_no_rule(make: type[Odd], area: str) -> None:
-    results = [run_case(case, odd_subject(make)) for case in CASES if case.id[0] == area]
+    cases = [case for case in CASES if case.id[0] == area]
+    if make is BasicOdd:
+        cases = [case for case in cases if case.id != "C11"]  # the module is loaded for Odd
+    results = [run_case(case, odd_subject(make)) for case in cases]
     assert [(r.case.id, r.detail) for r in results if r.outcome == "failed"] == []
 
 

@@ -12,6 +12,8 @@ from gateway_core.testing.case import Violation
 __all__ = ["awake"]
 
 _SEEN = "it calls time.sleep on the event loop"
+_scanned: list[object] = []
+_with_sleep: list[object] = []
 
 
 @contextmanager
@@ -33,8 +35,8 @@ def awake() -> Iterator[None]:
         raise Violation(_SEEN)  # not slept through: a loop that polls so would never end
 
     with ExitStack() as patches:
-        for module in [*sys.modules.values()]:
-            if getattr(module, "__dict__", {}).get("sleep") is sleep:
+        for module in _modules_with_sleep():
+            if vars(module).get("sleep") is sleep:
                 patches.enter_context(mock.patch.object(module, "sleep", stay_awake))
         try:
             yield
@@ -44,3 +46,14 @@ def awake() -> Iterator[None]:
             raise
     if tried:
         raise Violation(_SEEN)
+
+
+def _modules_with_sleep() -> list[object]:
+    """The modules with a `sleep` of any kind. They are looked for anew only when a module came or
+    went: there are thousands, and the kit asks for each hook that it calls.
+    """
+    loaded: list[object] = [*sys.modules.values()]
+    if loaded != _scanned:
+        _scanned[:] = loaded
+        _with_sleep[:] = [one for one in loaded if "sleep" in getattr(one, "__dict__", ())]
+    return _with_sleep

@@ -7,8 +7,9 @@ from itertools import accumulate
 from gateway_core.errors import GatewayError
 from gateway_core.events import Event
 from gateway_core.grammar import GrammarError, check_stream
-from gateway_core.provider import StreamDecoder
+from gateway_core.provider import StreamDecoder, UpstreamCall
 from gateway_core.testing.answers import Answer, answer_of
+from gateway_core.testing.asking import as_handed_on
 from gateway_core.testing.case import NotApplicable, Violation
 from gateway_core.testing.framing import frames, is_framed
 from gateway_core.testing.subject import Subject
@@ -32,7 +33,9 @@ class Decoding:
         self._subject = subject
         self._route = subject.route(transcript.model)
         try:
-            self._call = subject.call_for(transcript)
+            request = subject.request_for(transcript)
+            self._request = as_handed_on(subject, request, self._route)
+            self._call = self._ask()
         except (GatewayError, KeyError) as error:
             raise Violation(f"{transcript}: its request cannot be asked: {error}") from error
 
@@ -42,8 +45,12 @@ class Decoding:
     def decoder(self) -> StreamDecoder:
         """A fresh decoder."""
         if self._call.state is not None:
-            self._call = self._subject.call_for(self.transcript)
+            self._call = self._ask()
         return self._subject.relay.decoder(self._call, self._route, self.transcript.headers)
+
+    def _ask(self) -> UpstreamCall:
+        """The call, translated anew from the request that the core handed on once."""
+        return self._subject.relay.translate(self._request, self._route, self._subject.credential)
 
     def events(self, *pieces: bytes) -> list[Event]:
         """The events of these bytes, read by read, and of the end of the stream.

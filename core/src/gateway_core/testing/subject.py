@@ -162,14 +162,17 @@ class Subject:
         asked, _ = degrade(request, self.capabilities(route), title)
         return (relay or self.relay).translate(asked, route, credential or self.credential)
 
-    def call_for(self, transcript: Transcript) -> UpstreamCall:
-        """The call that a transcript answers: its conversation, or a plain text."""
+    def request_for(self, transcript: Transcript) -> Request:
+        """The conversation that a transcript answers, or a plain text."""
         from gateway_core.testing.conversations import CONVERSATIONS
 
-        request = Request("", [Message("user", [Text("Hello")])])
         if transcript.request is not None:
-            request = CONVERSATIONS[transcript.request]
-        return self.translate(request, transcript.model)
+            return CONVERSATIONS[transcript.request]
+        return Request("", [Message("user", [Text("Hello")])])
+
+    def call_for(self, transcript: Transcript) -> UpstreamCall:
+        """The call that a transcript answers."""
+        return self.translate(self.request_for(transcript), transcript.model)
 
     def decode(self, transcript: Transcript, pieces: Sequence[bytes]) -> list[Event]:
         """The events of these bytes, fed piece by piece to a fresh decoder, then ended."""

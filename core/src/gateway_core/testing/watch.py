@@ -32,8 +32,8 @@ def all_logs() -> Iterator[list[str]]:
     silent = logging.root.manager.disable
     hearing = [root, *(one for one in known if not one.propagate)]
     logging.disable(logging.NOTSET)
-    for one, level in levels:
-        one.setLevel(logging.DEBUG if one is root else logging.NOTSET if level else level)
+    for one, _ in levels:
+        _set_level(one, logging.DEBUG if one is root else logging.NOTSET)
     for one in hearing:
         one.addHandler(collector)
     try:
@@ -42,8 +42,14 @@ def all_logs() -> Iterator[list[str]]:
         for one in hearing:
             one.removeHandler(collector)
         for one, level in levels:
-            one.setLevel(level)
+            _set_level(one, level)
         logging.disable(silent)
+
+
+def _set_level(logger: logging.Logger, level: int) -> None:
+    """Only where it differs: to set it makes every logger forget what it knows of levels."""
+    if logger.level != level:
+        logger.setLevel(level)
 
 
 def said_by(error: BaseException | None) -> str:
