@@ -9,9 +9,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_codex.settings import CodexSettings
 from simulators.codex.auth import LoginScript, auth_routes
+from simulators.codex.installed import CodexServed
 from simulators.codex.state import Account, BackendState
 from support.app_server import serving
 from support.codex_logins import ACCOUNT_ID
+from support.served import fixtures_of
 
 
 @dataclass
@@ -59,3 +61,6 @@ def settings(
         backend_url=f"{login_server.url}/backend-api",
         callback_ports=(0,),
     )
+
+
+running, served = fixtures_of(CodexServed)

@@ -7,7 +7,9 @@ import pytest
 
 from gateway_core.http import Transport, Transports
 from gateway_cursor.settings import CursorSettings
+from simulators.cursor.installed import CursorServed
 from support.cursor_samples import CursorService
+from support.served import fixtures_of
 
 
 @pytest.fixture
@@ -36,3 +38,6 @@ async def transport() -> AsyncIterator[Transport]:
     transports = Transports(_Timeouts())
     yield transports.get("cursor")
     await transports.aclose()
+
+
+running, served = fixtures_of(CursorServed)

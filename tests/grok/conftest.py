@@ -8,7 +8,9 @@ import pytest
 
 from gateway_grok.login import CLIENT_ID
 from gateway_grok.settings import GrokSettings
+from simulators.grok.installed import GrokServed
 from support.identity_provider import IdentityProvider
+from support.served import fixtures_of
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +53,6 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is tried again at once."""
     monkeypatch.setattr("gateway_grok.discovery.PAUSES", (0.0, 0.0))
     monkeypatch.setattr("gateway_grok.login.PAUSES", (0.0, 0.0))
+
+
+running, served = fixtures_of(GrokServed)

@@ -3,185 +3,168 @@
 The simulator refuses what Kilo would, or a vendor behind it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from simulators.kilo.installed import kilo_gateway
-from simulators.kilo.server import KiloSimulator
-from support.conversations import AnthropicTalk, ChatTalk, ResponsesTalk, Talk, Turn
-from support.dialects import ANTHROPIC, CHAT, DIALECTS, Dialect
-from support.server import Gateway
+from simulators.kilo.installed import KiloServed, kilo_gateway
+from support.about import about
+from support.conversations import Spent, Turn
+from support.dialects import ANTHROPIC, CHAT, DIALECTS
+from support.provider_faults import Faults, ProviderFaults, Told, Wait
+from support.provider_sdks import FILTERED, UP_TO_HERE, ProviderSdks, Sdks
+from support.served import KINDS, results_for
 
 PAID = "kilo/anthropic/claude-opus-5"
 FREE = "kilo-auto/free"
-SHAPES = ("comments split", "no-index stop-with-calls", "usage-in-choice comments", "no-done")
-STEP = 'think: Which?\ntext: Both.\ntool: lookup {"topic": "one"}\ntool: clock\n'
-REFUSALS = {
-    "400 unsupported_field providerOptions": (400, "providerOptions"),
-    "403 feature_exclusive_model Not here": (403, "Not here"),
-    "404 discontinued_free_model Gone": (404, "kilo-auto/free"),
-    "404 model_not_allowed Not allowed": (404, "organization"),
-    "429 rate_limit_exceeded Free model limit reached": (429, "limit reached"),
-}
+
+
+class TestFaults(ProviderFaults):
+    faults = Faults(
+        refused={
+            "http: 400 unsupported_field providerOptions": Told(400, "providerOptions"),
+            "http: 403 feature_exclusive_model Not here": Told(403, "Not here"),
+            "http: 404 discontinued_free_model Gone": Told(404, "kilo-auto/free"),
+            "http: 404 model_not_allowed Not allowed": Told(404, "organization"),
+            "http: 429 rate_limit_exceeded Free model limit reached": Told(429, "limit reached"),
+        },
+        overflows=("http: 400 bad_request context length exceeded",),
+        limits={"http: 429 rate_limit_exceeded retry=9 Free model limit reached": Wait(9, 9)},
+        passing=(
+            "http: 503 temporarily_unavailable",
+            "page: 502",
+            "fail: 502",
+            "shape: comments\nhttp: 503 temporarily_unavailable",
+        ),
+        breaks=("cut:", "reset:", "fail: server_error Provider disconnected"),
+        early_breaks=("shape: comments\ncut:", "shape: comments\nreset:"),
+        wordless={"usage: prompt_tokens=1 completion_tokens=0": (502, 3)},
+    )
+
+
+class TestSdks(ProviderSdks[KiloServed]):
+    sdks = Sdks(
+        shapes=(
+            "comments split",
+            "no-index stop-with-calls",
+            "usage-in-choice comments",
+            "no-done",
+            "signed interleave",
+            "signed comments split no-done",
+        ),
+        usages={
+            f"usage: prompt_tokens=100 completion_tokens=20\nshape: {shape}": Spent(100, 0, 20)
+            for shape in ("comments", "usage-in-choice", "usage-on-top")
+        },
+        without_usage=("shape: no-usage",),
+        stops={"stop: length": UP_TO_HERE, "stop: content_filter": FILTERED},
+        huge=("text: " + " ".join(f"word{number}" for number in range(100_000)), 100_000),
+        models=(PAID, FREE),
+        names=(("kilo", None, FREE), (PAID, "high", "anthropic/claude-opus-5")),
+        listed=frozenset({FREE, "minimax/minimax-m2.5:free", "anthropic/claude-opus-5"}),
+        unlisted=frozenset({"vendor/painter"}),
+    )
+
+    def chosen(self, served: KiloServed) -> object:
+        return served.requests[-1].body["model"]
+
+    def check_turns(self, served: KiloServed, last: Turn) -> None:
+        """Each begins with the one before, in one task of Kilo's."""
+        requests = served.simulator.requests
+        assert last.spent is not None and last.spent.cached == 600
+        assert [request.prefix_kept for request in requests] == [None, *[True] * 5]
+        assert len({request.headers["x-kilocode-taskid"] for request in requests}) == 1
+        assert len(requests[-1].of_role("tool")) == 10
+
+
+def test_signed_reasoning_goes_back_unchanged(served: KiloServed) -> None:
+    """The vendor's own record of it, in each dialect."""
+    for kind in KINDS:
+        for shape in ("no-done", TestSdks.sdks.shapes[-1]):
+            with about(kind, shape):
+                served.play(f"shape: signed {shape}\nthink: Which?\ntool: clock\n---\ntext: Done.")
+                talk = served.talk(kind, True, PAID)
+                assert talk.give(results_for(talk.say("Look it up"))).text == "Done."
+                (assistant,) = served.simulator.requests[-1].of_role("assistant")
+                (detail,) = assistant["reasoning_details"]
+                assert detail["text"] == "Which?"
+                assert detail["signature"].startswith("signed-")
 
 
 @pytest.fixture
-def simulator() -> Iterator[KiloSimulator]:
-    with KiloSimulator() as simulator:
-        yield simulator
-        assert simulator.violations == []
-
-
-@pytest.fixture
-def gateway(simulator: KiloSimulator, tmp_path: Path) -> Iterator[Gateway]:
-    with kilo_gateway(simulator, tmp_path / "home") as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def anonymous(simulator: KiloSimulator, tmp_path: Path) -> Iterator[Gateway]:
+def anonymous(tmp_path: Path) -> Iterator[KiloServed]:
     """A gateway in which nobody is logged in."""
-    with kilo_gateway(simulator, tmp_path / "home", logged_in=False) as gateway:
-        yield gateway
-
-
-@pytest.fixture(params=[AnthropicTalk, ChatTalk, ResponsesTalk])
-def kind(request: pytest.FixtureRequest) -> Callable[..., Talk]:
-    """A dialect."""
-    made: Callable[..., Talk] = request.param
-    return made
-
-
-@pytest.fixture(params=DIALECTS, ids=str)
-def dialect(request: pytest.FixtureRequest) -> Dialect:
-    found: Dialect = request.param
-    return found
-
-
-def results_for(turn: Turn) -> dict[str, str]:
-    return {call.id: f"the result of {call.name}" for call in turn.calls}
-
-
-def ask(gateway: Gateway, dialect: Dialect, model: str = FREE, **more: object) -> httpx.Response:
-    with gateway.http() as http:
-        return http.post(dialect.path, json=dialect.body(model, **more))
+    with (
+        KiloServed.simulated() as simulator,
+        kilo_gateway(simulator, tmp_path / "home", logged_in=False) as gateway,
+        gateway.http() as http,
+    ):
+        served = KiloServed(simulator, gateway, http)
+        with served.fresh():
+            yield served
 
 
 def error_of(response: httpx.Response) -> str:
     return str(response.json()["error"]["message"])
 
 
-def test_a_turn_of_any_shape_with_tools_and_signed_reasoning(
-    simulator: KiloSimulator, gateway: Gateway, kind: Callable[..., Talk]
-) -> None:
-    """The vendor's own record of its reasoning goes back unchanged."""
-    for shapes in SHAPES:
-        simulator.play(f"shape: signed {shapes}\n{STEP}---\nthink: So.\ntext: Done.")
-        talk = kind(gateway, True, PAID)
-        turn = talk.say("Look both up")
-        assert (turn.thoughts, turn.text) == ("Which?", "Both.")
-        assert [call.name for call in turn.calls] == ["lookup", "clock"]
-        assert talk.give(results_for(turn)).text == "Done."
-
-        first, last = simulator.requests
-        assert last.prefix_kept
-        assert last.headers["x-kilocode-taskid"] == first.headers["x-kilocode-taskid"]
-        (assistant,) = last.of_role("assistant")
-        (detail,) = assistant["reasoning_details"]
-        assert detail["text"] == "Which?"
-        assert detail["signature"].startswith("signed-")
-
-
-def test_free_models_serve_without_a_login(
-    simulator: KiloSimulator, anonymous: Gateway, dialect: Dialect
-) -> None:
-    simulator.play("text: Hello")
-    with anonymous.http() as http:
-        listed = [model["id"] for model in http.get("/v1/models").json()["data"]]
+def test_free_models_serve_without_a_login(anonymous: KiloServed) -> None:
+    listed = [model["id"] for model in anonymous.http.get("/v1/models").json()["data"]]
     assert "kilo/kilo-auto/free" in listed or "kilo-auto/free" in listed
     assert not any("claude" in id for id in listed)
-    assert ask(anonymous, dialect, "kilo").status_code == 200
-    (asked,) = simulator.requests
-    assert asked.body["model"] == "kilo-auto/free"
-    assert "authorization" not in asked.headers
+    for dialect in DIALECTS:
+        with about(dialect):
+            anonymous.play("text: Hello")
+            assert anonymous.ask(dialect, model="kilo").status_code == 200
+            (asked,) = anonymous.simulator.requests
+            assert asked.body["model"] == "kilo-auto/free"
+            assert "authorization" not in asked.headers
 
 
-def test_a_paid_model_needs_a_login(
-    simulator: KiloSimulator, anonymous: Gateway, dialect: Dialect
-) -> None:
-    response = ask(anonymous, dialect, PAID)
-    assert response.status_code in (401, 403)  # Claude Code would log itself out at a 401
-    assert "gateway login kilo" in error_of(response)
-    assert len(simulator.requests) == 1
+def test_a_paid_model_needs_a_login(anonymous: KiloServed) -> None:
+    for dialect in DIALECTS:
+        with about(dialect):
+            anonymous.forget()
+            response = anonymous.ask(dialect, model=PAID)
+            # Claude Code would log itself out at a 401.
+            assert response.status_code == (403 if dialect is ANTHROPIC else 401)
+            assert "gateway login kilo" in error_of(response)
+            assert len(anonymous.requests) == 1
 
 
-def test_claude_names_never_go_to_free_models_by_themselves(
-    simulator: KiloSimulator, anonymous: Gateway
-) -> None:
-    assert ask(anonymous, ANTHROPIC, "claude-haiku-4-5").status_code == 404
-    assert simulator.requests == []
+def test_claude_names_never_go_to_free_models_by_themselves(anonymous: KiloServed) -> None:
+    assert anonymous.ask(ANTHROPIC, model="claude-haiku-4-5").status_code == 404
+    assert anonymous.simulator.requests == []
 
 
-def test_the_allowance_without_a_login_ends(simulator: KiloSimulator, anonymous: Gateway) -> None:
-    simulator.allowance = 0
-    response = ask(anonymous, CHAT)
+def test_the_allowance_without_a_login_ends(anonymous: KiloServed) -> None:
+    anonymous.simulator.allowance = 0
+    response = anonymous.ask(CHAT)
     assert response.status_code == 429
     assert response.headers["retry-after"] == "30"
 
 
 def test_an_empty_balance_says_where_credits_are(
-    simulator: KiloSimulator, gateway: Gateway, dialect: Dialect
+    served: KiloServed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    simulator.balance = 0.0
-    response = ask(gateway, dialect, PAID)
-    assert response.status_code == 429
-    assert "https://app.kilo.ai/credits" in error_of(response)
+    monkeypatch.setattr(served.simulator, "balance", 0.0)
+    for dialect in DIALECTS:
+        response = served.ask(dialect, model=PAID)
+        assert response.status_code == 429
+        assert "https://app.kilo.ai/credits" in error_of(response)
 
 
-def test_a_dead_token_asks_for_a_new_login(simulator: KiloSimulator, gateway: Gateway) -> None:
-    simulator.revoke()
-    response = ask(gateway, CHAT)
-    assert response.status_code == 401
-    assert "gateway login kilo" in error_of(response)
-
-
-def test_refusals_are_told_apart(
-    simulator: KiloSimulator, gateway: Gateway, dialect: Dialect
-) -> None:
-    for refusal, (status, words) in REFUSALS.items():
-        simulator.play(f"http: {refusal}")
-        response = ask(gateway, dialect, stream=True)
-        assert response.status_code == status
-        assert words in error_of(response)
-        assert len(simulator.requests) == 1
-
-
-def test_what_may_pass_is_tried_again(simulator: KiloSimulator, gateway: Gateway) -> None:
-    for fault in ("http: 503 temporarily_unavailable", "page: 502", "fail: 502", "cut:", "reset:"):
-        simulator.play(f"shape: comments\n{fault} times=1\ntext: Hello")
-        assert ANTHROPIC.success in ask(gateway, ANTHROPIC, stream=True).content
-        assert len(simulator.requests) == 2
-
-
-def test_half_an_answer_is_a_failure(
-    simulator: KiloSimulator, gateway: Gateway, dialect: Dialect
-) -> None:
-    for end in ("cut:", "reset:", "fail: server_error Provider disconnected"):
-        simulator.play(f"text: Half of\n{end}")
-        response = ask(gateway, dialect, stream=True)
-        assert dialect.failure in response.content
-        assert dialect.success not in response.content
-
-
-def test_what_a_model_does_not_know_is_left_out(simulator: KiloSimulator, gateway: Gateway) -> None:
-    simulator.play("text: Yes.")
-    model, more = "vendor/no-tools:free", {"temperature": 0.5, "reasoning_effort": "high"}
-    assert ask(gateway, CHAT, model, max_completion_tokens=3, **more).status_code == 200
-    body = simulator.requests[-1].body
+def test_what_a_model_does_not_know_is_left_out(served: KiloServed) -> None:
+    served.play("text: Yes.")
+    model = "vendor/no-tools:free"
+    more: Any = {"temperature": 0.5, "reasoning_effort": "high"}
+    answer = served.ask(CHAT, model=model, stream=False, max_completion_tokens=3, **more)
+    assert answer.status_code == 200
+    body = served.simulator.requests[-1].body
     assert body.keys() == {"model", "messages", "stream", "stream_options", "max_tokens"}
     assert body["max_tokens"] == 16
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-    assert "cannot call tools" in error_of(ask(gateway, CHAT, model, tools=[tool]))
+    assert "cannot call tools" in error_of(served.ask(CHAT, model=model, tools=[tool]))

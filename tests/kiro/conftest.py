@@ -10,8 +10,10 @@ from starlette.types import Receive, Scope, Send
 
 from gateway_core.http import Transport, Transports
 from gateway_kiro.settings import KiroSettings
+from simulators.kiro.installed import KiroServed
 from support.app_server import serving
 from support.kiro_service import KiroService
+from support.served import fixtures_of
 
 
 @dataclass
@@ -71,3 +73,6 @@ async def transport() -> AsyncIterator[Transport]:
     transports = Transports(_Timeouts())
     yield transports.get("kiro")
     await transports.aclose()
+
+
+running, served = fixtures_of(KiroServed)

@@ -10,9 +10,20 @@ from starlette.types import ASGIApp
 
 from gateway_core.cli.server import Server
 
-__all__ = ["ThreadServer", "serving"]
+__all__ = ["ThreadServer", "listening", "serving"]
 
 _PATIENCE_SECONDS = 10.0
+
+
+def listening() -> socket.socket:
+    """A socket that listens on a free port of this machine.
+
+    What is written to its connections goes out at once. Event loops see to that only where the
+    socket names its protocol; without it each answer in two pieces takes 40 ms.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 class ThreadServer:
@@ -47,7 +58,7 @@ class ThreadServer:
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """The application's base URL while the block runs."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening()
     server = ThreadServer(app, listener)
     server.start()
     try:

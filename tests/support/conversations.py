@@ -124,10 +124,10 @@ class AnthropicTalk:
         }
         with self.gateway.anthropic() as client:
             if self.stream:
-                with client.messages.stream(**request) as stream:
+                with client.messages.stream(**_ready(request, "messages", "max_tokens")) as stream:
                     message = stream.get_final_message()
             else:
-                message = client.messages.create(**request)
+                message = client.messages.create(**_ready(request, "messages", "max_tokens"))
         blocks = [block.model_dump(exclude_none=True, warnings=False) for block in message.content]
         self.messages.append({"role": "assistant", "content": blocks})
         turn = Turn(stop=message.stop_reason)
@@ -182,12 +182,13 @@ class ChatTalk:
         with self.gateway.openai() as client:
             if self.stream:
                 state: ChatCompletionStreamState[Any] = ChatCompletionStreamState()
-                request |= {"stream": True, "stream_options": {"include_usage": True}}
-                for chunk in client.chat.completions.create(**request):
+                request |= {"stream_options": {"include_usage": True}}
+                ready = _ready(request, "messages")
+                for chunk in client.chat.completions.create(**ready, stream=True):
                     state.handle_chunk(chunk)
                 completion: Any = state.current_completion_snapshot
             else:
-                completion = client.chat.completions.create(**request)
+                completion = client.chat.completions.create(**_ready(request, "messages"))
         choice = completion.choices[0]
         message = choice.message.model_dump(exclude_none=True, exclude={"parsed"}, warnings=False)
         self.messages.append(message)
@@ -251,11 +252,11 @@ class ResponsesTalk:
         with self.gateway.openai() as client:
             response: Any = None
             if self.stream:
-                for event in client.responses.create(**request, stream=True):
+                for event in client.responses.create(**_ready(request, "input"), stream=True):
                     if event.type in ("response.completed", "response.incomplete"):
                         response = event.response
             else:
-                response = client.responses.create(**request)
+                response = client.responses.create(**_ready(request, "input"))
         output = [
             item.model_dump(exclude_none=True, warnings=False)
             for item in (response.output if response is not None else ())
@@ -273,6 +274,16 @@ class ResponsesTalk:
                 arguments = loads_object(item["arguments"])
                 turn.calls.append(Call(item["call_id"], item["name"], arguments))
         return turn
+
+
+def _ready(request: dict[str, Any], *required: str) -> dict[str, Any]:
+    """The arguments of an SDK's method for a request that is JSON already: `model`, what the method
+    insists on, and all the rest as it is. To look through a history for something to translate
+    takes an SDK longer than everything else.
+    """
+    named = {name: request[name] for name in ("model", *required)}
+    small = {name: [] if isinstance(value, list) else value for name, value in named.items()}
+    return {**small, "extra_body": request}
 
 
 def _spent_in(usage: Any, read: str, written: str) -> Spent | None:

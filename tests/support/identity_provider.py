@@ -7,7 +7,6 @@ token comes back, as the real ones do. Faults and device answers are queued by t
 import base64
 import hashlib
 import itertools
-import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from support.app_server import ThreadServer
+from support.app_server import ThreadServer, listening
 
 __all__ = ["Fault", "IdentityProvider", "Tokens"]
 
@@ -63,7 +62,7 @@ class IdentityProvider:
     def __init__(self, client_id: str = CLIENT_ID) -> None:
         self.client_id = client_id
         self.reset()
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = listening()
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         app = Starlette(
             routes=[

@@ -12,9 +12,10 @@ from gateway_core.credentials.file_store import FileStore
 from simulators.codex.server import CodexSimulator
 from simulators.codex.state import Account
 from support.command import GatewayCommand
+from support.served import HttpServed
 from support.server import Gateway, running_gateway
 
-__all__ = ["codex_command", "codex_gateway", "store_login"]
+__all__ = ["CodexServed", "codex_command", "codex_gateway", "store_login"]
 
 
 def store_login(
@@ -77,3 +78,23 @@ def codex_command(simulator: CodexSimulator, home: Path) -> GatewayCommand:
     }
     command.environ["GATEWAY_PLUGINS"] = "codex"
     return command
+
+
+class CodexServed(HttpServed[CodexSimulator]):
+    """The pair for Codex."""
+
+    provider = "codex"
+    model = "gpt-5.5"
+    simulated = CodexSimulator
+    started = staticmethod(codex_gateway)
+
+    @property
+    def refreshes(self) -> int:
+        return self.simulator.state.refreshes
+
+    def end_tokens(self) -> None:
+        self.simulator.state.end_access_tokens()
+
+    def end_login(self) -> None:
+        self.simulator.state.end_access_tokens("token_invalidated")
+        self.simulator.state.refuse_refresh = "refresh_token_invalidated"

@@ -52,7 +52,7 @@ SHAPES: Final = frozenset(
         "null-ids",  # items of the last event have no ids
         "null-usage",
         "openai-model",  # a header tells of another model
-        "split",  # one byte at a time
+        "split",  # a few bytes at a time
         "unknown",  # events that nobody knows in between
     }
 )

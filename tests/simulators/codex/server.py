@@ -5,9 +5,6 @@ from a thread of its own, with one account that is logged in.
 """
 
 import asyncio
-import socket
-import struct
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Final
@@ -16,7 +13,6 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway_core.json import JsonObject, dumps, loads_object
 from simulators.codex.auth import LoginScript, auth_routes
@@ -25,7 +21,8 @@ from simulators.codex.catalogue import describe
 from simulators.codex.events import Act, Answering, perform
 from simulators.codex.faults import HttpAnswer
 from simulators.codex.state import Account, BackendState, Tokens
-from support.app_server import ThreadServer
+from simulators.grok.connections import PIECE_BYTES, Connections
+from support.app_server import ThreadServer, listening
 from support.pictures import PNG_BASE64
 
 __all__ = ["CodexSimulator"]
@@ -38,8 +35,8 @@ class CodexSimulator:
 
     url: its root, for the login host; `base_url`: of the models. state: accounts and tokens.
     login: what goes wrong when somebody logs in. backend: script and requests. account, tokens: the
-    account that is there from the start, and its login. served: the paths asked for. hung_up: set
-    when a client leaves an answer that stalls. stalls: set when an answer has begun to.
+    account that is there from the start, and its login. served: the paths asked for. connections:
+    those that are open.
     """
 
     def __init__(self, *, account: Account | None = None) -> None:
@@ -51,14 +48,11 @@ class CodexSimulator:
         )
         self.tokens: Tokens = self.state.log_in(self.account.id)
         self.served: list[str] = []
-        self.hung_up = threading.Event()
-        self.stalls = threading.Event()
-        self._transports: dict[object, asyncio.Transport] = {}
-        self._stalled: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.connections = Connections()
+        self._socket = listening()
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._server = ThreadServer(
-            Starlette(routes=self._routes()), self._socket, _protocol(self._transports)
+            Starlette(routes=self._routes()), self._socket, self.connections.protocol()
         )
 
     def __enter__(self) -> "CodexSimulator":
@@ -71,7 +65,7 @@ class CodexSimulator:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.release()
+        self.connections.release()
         self._server.stop()
 
     @property
@@ -102,13 +96,6 @@ class CodexSimulator:
         """Begin anew for the next test: no request was made."""
         self.backend.requests.clear()
         self.backend.attempts.clear()
-
-    def release(self) -> None:
-        """Let answers that stall come to their end."""
-        while self._stalled:
-            loop, event = self._stalled.pop()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(event.set)
 
     def _routes(self) -> list[Route]:
         posts: dict[str, _Endpoint] = {
@@ -212,33 +199,15 @@ class CodexSimulator:
                 if output.kind == "wait":
                     await asyncio.sleep(output.seconds)
                 elif output.kind == "stall":
-                    await self._stall()
+                    await self.connections.stall()
                 elif output.kind in ("drop", "reset"):
-                    self._hang_up(request, reset=output.kind == "reset")
+                    self.connections.hang_up(request, reset=output.kind == "reset")
                     return
                 else:
                     return
             else:
                 for piece in _pieces(output, answering.shapes):
                     yield piece
-
-    async def _stall(self) -> None:
-        """Wait until the test releases it, or the client leaves and this task is cancelled."""
-        event = asyncio.Event()
-        self._stalled.append((asyncio.get_running_loop(), event))
-        self.stalls.set()
-        try:
-            await event.wait()
-        except asyncio.CancelledError:
-            self.hung_up.set()
-            raise
-
-    def _hang_up(self, request: Request, *, reset: bool) -> None:
-        transport = self._transports[request.client]
-        if reset:
-            connection: socket.socket = transport.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.close()
 
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -249,19 +218,8 @@ def _pieces(event: JsonObject, shapes: frozenset[str]) -> Iterator[bytes]:
     data = b"event: %b\ndata: %b\n\n" % (str(event["type"]).encode(), dumps(event))
     if "crlf" in shapes:
         data = data.replace(b"\n", b"\r\n")
-    size = 1 if "split" in shapes else len(data)
+    size = PIECE_BYTES if "split" in shapes else len(data)
     return (data[start : start + size] for start in range(0, len(data), size))
-
-
-def _protocol(transports: dict[object, asyncio.Transport]) -> type[H11Protocol]:
-    """A protocol whose transports can be found by the address of the client."""
-
-    class Findable(H11Protocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            transports[transport.get_extra_info("peername")] = transport
-
-    return Findable
 
 
 async def _body(request: Request) -> JsonObject:

@@ -9,15 +9,19 @@ from pydantic import SecretStr
 
 from gateway_core import Credential
 from gateway_core.credentials.file_store import FileStore
+from gateway_core.json import dumps_text
 from gateway_cursor.live import Pace
 from gateway_cursor.opening import Opener
 from gateway_cursor.plugin import CursorProvider
+from simulators.cursor.run import Run
 from simulators.cursor.server import CursorSimulator
 from simulators.cursor.state import ACCESS_LIFETIME, Account
 from support.command import GatewayCommand
+from support.conversations import AnthropicTalk, ResponsesTalk, Talk
+from support.served import Kind, Served
 from support.server import Gateway, running_gateway
 
-__all__ = ["cursor_command", "cursor_gateway", "store_login", "urls"]
+__all__ = ["CursorServed", "cursor_command", "cursor_gateway", "store_login", "urls"]
 
 
 def urls(simulator: CursorSimulator) -> dict[str, str]:
@@ -88,3 +92,46 @@ def cursor_command(simulator: CursorSimulator, home: Path, *, login: bool = True
     }
     command.environ["GATEWAY_PLUGINS"] = "cursor"
     return command
+
+
+class CursorServed(Served[CursorSimulator]):
+    """The pair for Cursor, whose runs are what is asked."""
+
+    provider = "cursor"
+    model = "claude-opus-5-high"
+    simulated = CursorSimulator
+    started = staticmethod(cursor_gateway)
+
+    @property
+    def requests(self) -> list[Run]:
+        return self.simulator.runs
+
+    def forget(self) -> None:
+        self.simulator.forget()
+
+    @property
+    def refreshes(self) -> int:
+        return self.simulator.state.refreshes
+
+    def end_tokens(self) -> None:
+        self.simulator.state.end_access_tokens()
+
+    def end_login(self) -> None:
+        self.simulator.state.end_sessions()
+
+    def wait_until_left(self) -> None:
+        self.simulator.wait(lambda: self.requests[-1].left)
+
+    def sent(self) -> str:
+        run = self.requests[-1]
+        told = [dumps_text(entry) for entry in run.entries]
+        return "\n".join([*told, run.said or "", run.context.cloud_rule, str(run.request)])
+
+    def talk(self, kind: Kind, stream: bool = True, model: str | None = None) -> Talk:
+        """Nothing is said of thinking: the name of the model says all."""
+        talk = super().talk(kind, stream, model)
+        if kind is AnthropicTalk:
+            talk.more["thinking"] = {"type": "disabled"}
+        if kind is ResponsesTalk:
+            talk.more["reasoning"] = {"summary": "auto"}
+        return talk

@@ -8,7 +8,10 @@ import threading
 from starlette.requests import Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["Connections"]
+__all__ = ["PIECE_BYTES", "Connections"]
+
+PIECE_BYTES = 7
+"""What a stream in the shape `split` has in one piece; each costs the whole way to the client."""
 
 
 class Connections:
@@ -51,6 +54,11 @@ class Connections:
         except asyncio.CancelledError:
             self.hung_up.set()
             raise
+
+    def forget(self) -> None:
+        """Begin anew: no client has left, and nothing stalls."""
+        self.hung_up.clear()
+        self.stalls.clear()
 
     def release(self) -> None:
         """Let answers that stall come to their end."""

@@ -13,9 +13,17 @@ from gateway_grok.plugin import GrokProvider
 from simulators.grok.server import GrokSimulator
 from simulators.grok.state import ACCESS_LIFETIME, FULL_SCOPE, Account, Tokens
 from support.command import GatewayCommand
+from support.served import HttpServed
 from support.server import Gateway, running_gateway
 
-__all__ = ["credential_of", "grok_command", "grok_gateway", "settings_for", "store_login"]
+__all__ = [
+    "GrokServed",
+    "credential_of",
+    "grok_command",
+    "grok_gateway",
+    "settings_for",
+    "store_login",
+]
 
 
 def credential_of(account: Account, tokens: Tokens) -> Credential:
@@ -90,3 +98,28 @@ def grok_command(simulator: GrokSimulator, home: Path, *, logged_in: bool = True
     }
     command.environ["GATEWAY_PLUGINS"] = "grok"
     return command
+
+
+class GrokServed(HttpServed[GrokSimulator]):
+    """The pair for Grok."""
+
+    provider = "grok"
+    model = "grok-4.5"
+    simulated = GrokSimulator
+    started = staticmethod(grok_gateway)
+    idle_setting = "providers.grok.idle_timeout"
+
+    @property
+    def refreshes(self) -> int:
+        return self.simulator.state.refreshes
+
+    def end_tokens(self) -> None:
+        self.simulator.state.end_access_tokens()
+
+    def end_login(self) -> None:
+        self.simulator.state.end_access_tokens()
+        self.simulator.state.refuse_refresh = "invalid_grant"
+
+    def forget(self) -> None:
+        super().forget()
+        self.simulator.backend.bad_credentials = False

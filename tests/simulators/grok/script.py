@@ -46,7 +46,7 @@ SHAPES: Final = frozenset(
         "no-details",  # usage without its details
         "no-usage",
         "raw-reasoning",  # reasoning comes as `reasoning_text`
-        "split",  # one byte at a time
+        "split",  # a few bytes at a time
         "unknown",  # events that nobody knows, comments and keepalives in between
     }
 )

@@ -5,7 +5,6 @@ address, from a thread of its own, with one account that is logged in.
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Final
@@ -20,12 +19,12 @@ from simulators.grok import services
 from simulators.grok.auth import LoginScript, auth_routes
 from simulators.grok.backend import Backend, Recorded, Refused
 from simulators.grok.catalogue import describe_language, resolve
-from simulators.grok.connections import Connections
+from simulators.grok.connections import PIECE_BYTES, Connections
 from simulators.grok.events import Act, Answering, perform
 from simulators.grok.faults import HttpAnswer, failure_message, refusal
 from simulators.grok.problem import Problem, Rail
 from simulators.grok.state import Account, GrokState, Stored, Tokens
-from support.app_server import ThreadServer
+from support.app_server import ThreadServer, listening
 
 __all__ = ["GrokSimulator"]
 
@@ -52,7 +51,7 @@ class GrokSimulator:
             account or Account("5c1a0000-1111-4222-8333-444444444444")
         )
         self.tokens: Tokens = self.state.log_in(self.account.id)
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = listening()
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._server = ThreadServer(
             Starlette(routes=self._routes()), self._socket, self.connections.protocol()
@@ -319,5 +318,5 @@ def _pieces(event: JsonObject, shapes: frozenset[str]) -> Iterator[bytes]:
         data = b"event: %b\n%b" % (str(event["type"]).encode(), data)
     if "crlf" in shapes:
         data = data.replace(b"\n", b"\r\n")
-    size = 1 if "split" in shapes else len(data)
+    size = PIECE_BYTES if "split" in shapes else len(data)
     return (data[start : start + size] for start in range(0, len(data), size))

@@ -12,9 +12,11 @@ from gateway_kiro.plugin import KiroProvider
 from simulators.kiro.server import KiroSimulator
 from simulators.kiro.state import Account
 from support.command import GatewayCommand
+from support.conversations import ChatTalk, Talk
+from support.served import HttpServed, Kind
 from support.server import Gateway, running_gateway
 
-__all__ = ["kiro_command", "kiro_gateway", "store_login"]
+__all__ = ["KiroServed", "kiro_command", "kiro_gateway", "store_login"]
 
 _PROVIDERS = {"social": "Google", "builder": "BuilderId", "organisation": "Enterprise"}
 _KINDS = {"social": "social", "api-key": "api_key", "external": "external_idp"}
@@ -87,3 +89,32 @@ def kiro_command(
     }
     command.environ["GATEWAY_PLUGINS"] = "kiro"
     return command
+
+
+class KiroServed(HttpServed[KiroSimulator]):
+    """The pair for Kiro."""
+
+    provider = "kiro"
+    model = "claude-sonnet-4.5"
+    simulated = KiroSimulator
+    started = staticmethod(kiro_gateway)
+
+    @property
+    def refreshes(self) -> int:
+        return self.simulator.state.refreshes
+
+    def end_tokens(self) -> None:
+        self.simulator.state.end_access_tokens()
+
+    def end_login(self) -> None:
+        self.simulator.state.end_access_tokens()
+        token = self.credential().refresh_token
+        assert token is not None
+        self.simulator.state.refresh(token.get_secret_value())  # somebody else spends it
+
+    def talk(self, kind: Kind, stream: bool = True, model: str | None = None) -> Talk:
+        """Thinking is wished for in the dialect's own way."""
+        talk = super().talk(kind, stream, model)
+        if kind is ChatTalk:
+            talk.more["reasoning_effort"] = "medium"
+        return talk

@@ -46,7 +46,7 @@ SHAPES: Final = frozenset(
         "object-start",  # a call begins with an empty object
         "single",  # a call is one event
         "snapshots",  # a call comes as growing objects
-        "split",  # one byte at a time
+        "split",  # a few bytes at a time
         "unknown",  # events that nobody knows in between
         "wrapped",  # members stand within one that has the event's name
     }

@@ -6,7 +6,6 @@ account that is logged in.
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final
@@ -17,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from gateway_core.json import JsonObject, dumps, loads_object
-from simulators.grok.connections import Connections
+from simulators.grok.connections import PIECE_BYTES, Connections
 from simulators.kiro import services
 from simulators.kiro.auth import LoginScript, auth_routes
 from simulators.kiro.backend import Backend, Recorded
@@ -27,7 +26,7 @@ from simulators.kiro.fixtures import document
 from simulators.kiro.problem import Problem
 from simulators.kiro.state import Account, KiroState, Tokens
 from simulators.kiro.transport import PROFILE_HEADER, REGIONS, Host
-from support.app_server import ThreadServer
+from support.app_server import ThreadServer, listening
 
 __all__ = ["GENERATE", "KiroSimulator"]
 
@@ -78,7 +77,7 @@ class KiroSimulator:
         self.search_fault: str | None = None
         self.account = self.state.add_account(account or Account("d-0000000000.ann"))
         self.tokens: Tokens = self.state.log_in(self.account.id)
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = listening()
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._server = ThreadServer(
             Starlette(routes=self._routes()), self._socket, self.connections.protocol()
@@ -246,7 +245,7 @@ class KiroSimulator:
     ) -> AsyncIterator[bytes]:
         for output in perform(steps, answering):
             if isinstance(output, bytes):
-                size = 1 if "split" in answering.shapes else max(1, len(output))
+                size = PIECE_BYTES if "split" in answering.shapes else max(1, len(output))
                 for start in range(0, len(output), size):
                     yield output[start : start + size]
             elif output.kind == "wait":
