@@ -12,7 +12,6 @@ import pytest
 
 from gateway_core import UpstreamCall, hookimpl
 from gateway_core.credentials.store import MemoryStore
-from gateway_core.exchange import Turn
 from gateway_core.json import dumps
 from support.dialects import ANTHROPIC, CHAT, Dialect
 from support.line_http import LineHttpProvider, credential
@@ -87,6 +86,25 @@ async def test_a_call_may_have_a_shorter_total_limit(
     assert b"0.2 s" in rest
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_call_may_have_less_patience_with_silence(
+    start: Start, upstream: ScriptedUpstream, dialect: Dialect, stream: bool
+) -> None:
+    """The limit of the settings, 300 s, is not waited for."""
+    provider = LineHttpProvider(upstream.url, idle_timeout=0.2)
+    gateway = start(provider)
+    async with gateway.async_http() as http:
+        body = dialect.body("line-1", stream=stream)
+        asking = asyncio.create_task(http.post(dialect.path, json=body))
+        request = await upstream.next_request()
+        await request.head()
+        await request.send(b"hello\n")
+        async with asyncio.timeout(4):  # pings, which come later, would wake it too
+            response = await asking
+    assert "sent nothing for 0.2 s" in response.text
+    assert response.status_code == (200 if stream else 504)
+
+
 class CancelsItself(LineProvider):
     """A plugin whose stream lets the cancellation of a task of its own escape."""
 
@@ -115,14 +133,14 @@ async def test_a_client_that_does_not_read_costs_no_time(
     start: Start, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = 0
-    check_idle = Turn.check_idle
+    sleep = asyncio.sleep
 
-    def counted(turn: Turn) -> float:
+    async def counted(delay: float) -> None:
         nonlocal looks
         looks += 1
-        return check_idle(turn)
+        await sleep(delay)
 
-    monkeypatch.setattr(Turn, "check_idle", counted)
+    monkeypatch.setattr("gateway_core.endpoint.asyncio.sleep", counted)
     gateway = start(server__ping_interval=0.05)
     address = urlsplit(gateway.url)
     body = dumps(ANTHROPIC.body("line-1", stream=True))
@@ -138,7 +156,7 @@ async def test_a_client_that_does_not_read_costs_no_time(
             async with asyncio.timeout(1):
                 while True:
                     await request.send(b"x" * 9999 + b"\n")
-    assert looks < 60
+    assert 0 < looks < 500, "a loop that does not wait has tens of thousands"
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/v1/models", "/nowhere", "/v1/responses"])

@@ -55,7 +55,7 @@ class TestFaults(ProviderRenewals):
         ),
         breaks=(*(f"fail: server_error form={form}" for form in FORMS), *ENDS),
         early_breaks=tuple(f"keepalive: 1\n{end}" for end in ENDS),
-        wordless={"usage: input=9 output=0": (200, 1)},
+        wordless={"usage: input=9 output=0": (502, 3)},
     )
 
 

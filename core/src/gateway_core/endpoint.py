@@ -115,7 +115,7 @@ class Generate:
             finally:  # the answer is whole, even if its time runs out here
                 await answer.write(data, final=last is End or last is Fail)
 
-        async with self._watchdog(turn, answer):
+        async with self._pinging(answer):
             await turn.run(deliver)
 
     async def _collect(self, turn: Turn, answer: "_Answer") -> None:
@@ -128,27 +128,25 @@ class Generate:
         await answer.whole(body)
 
     @asynccontextmanager
-    async def _watchdog(self, turn: Turn, answer: "_Answer") -> AsyncIterator[None]:
-        """Beside the turn: the idle limit, the first-event gate and the pings."""
-        task = asyncio.create_task(self._watch(turn, answer))
+    async def _pinging(self, answer: "_Answer") -> AsyncIterator[None]:
+        """Beside the turn: the first-event gate and the pings."""
+        task = asyncio.create_task(self._ping(answer))
         try:
             yield
         finally:
             task.cancel()
 
-    async def _watch(self, turn: Turn, answer: "_Answer") -> None:
+    async def _ping(self, answer: "_Answer") -> None:
         server = self._runtime.settings.server
         loop = asyncio.get_running_loop()
         ping_at = loop.time() + min(server.first_event_wait, server.ping_interval)
         while True:
-            wait = min(turn.check_idle(), ping_at - loop.time())
-            await asyncio.sleep(max(wait, 0.001))
-            if loop.time() >= ping_at:
-                silent_since = await answer.ping_if_silent(server.ping_interval)
-                # A client that does not read leaves it in the past: look again an interval later.
-                ping_at = silent_since + server.ping_interval
-                if ping_at <= loop.time():
-                    ping_at = loop.time() + server.ping_interval
+            await asyncio.sleep(ping_at - loop.time())
+            silent_since = await answer.ping_if_silent(server.ping_interval)
+            # A client that does not read leaves it in the past: look again an interval later.
+            ping_at = silent_since + server.ping_interval
+            if ping_at <= loop.time():
+                ping_at = loop.time() + server.ping_interval
 
 
 def known_error(error: Exception, id: str) -> GatewayError:

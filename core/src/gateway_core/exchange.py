@@ -10,8 +10,8 @@ This module knows no client format and no HTTP server.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -82,6 +82,7 @@ class Turn:
         self._loop = asyncio.get_running_loop()
         self._waiting_since: float | None = None
         self._timed_out: str | None = None
+        self._watching: asyncio.TimerHandle | None = None
         self._deadline: asyncio.Timeout | None = None
         self._idle_timeout = runtime.settings.timeouts.idle
         self._total_timeout = runtime.settings.timeouts.total
@@ -166,41 +167,8 @@ class Turn:
         async def deliver(events: Sequence[Event]) -> None:
             collector.feed(events)
 
-        async with self.watched():
-            await self.run(deliver)
+        await self.run(deliver)
         return collector.response
-
-    @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """While the block runs: ends the wait for an upstream that is silent for too long."""
-
-        async def watch() -> None:
-            while True:
-                wait = self.check_idle()
-                await asyncio.sleep(wait)
-
-        watcher = asyncio.create_task(watch())
-        try:
-            yield
-        finally:
-            watcher.cancel()
-
-    def check_idle(self) -> float:
-        """Called by the turn's watchdog: ends the wait for an upstream that is silent for too long.
-
-        Returns the seconds until the next check is due.
-        """
-        if self._waiting_since is None:
-            return self._idle_timeout
-        left = self._waiting_since + self._idle_timeout - self._loop.time()
-        if left > 0:
-            return left
-        if self._deadline is not None and self._timed_out is None:
-            self._timed_out = (
-                f"the upstream sent nothing for {self._idle_timeout:g} s ([timeouts] idle)"
-            )
-            self._deadline.reschedule(self._loop.time())
-        return self._idle_timeout
 
     def finish(self, format: str, status: int, error: GatewayError | None) -> None:
         """Tell the log and every plugin what happened; called once, whatever happened."""
@@ -259,6 +227,7 @@ class Turn:
         transport = self._runtime.transports.get(route.provider, self.account)
         self._record.asked = True
         self._waiting_since = self._loop.time()
+        self._watch()
         try:
             async with AsyncExitStack() as stack:
                 opening = stack.enter_async_context(relay.open(call, transport))
@@ -269,6 +238,22 @@ class Turn:
                 await self._pump(asked, stream, call, deliver)
         finally:
             self._waiting_since = None
+            if self._watching is not None:
+                self._watching.cancel()
+
+    def _watch(self) -> None:
+        """End the wait for an upstream that is silent for too long; else look again when it may
+        be. One look at a time, and none for each read: there are many.
+        """
+        now, since = self._loop.time(), self._waiting_since
+        due = (now if since is None else since) + self._idle_timeout
+        if due > now:
+            self._watching = self._loop.call_at(due, self._watch)
+        elif self._deadline is not None and not self._deadline.expired():
+            own = self._idle_timeout != self._runtime.settings.timeouts.idle
+            limit = f"{self._idle_timeout:g} s" + ("" if own else " ([timeouts] idle)")
+            self._timed_out = f"the upstream sent nothing for {limit}"
+            self._deadline.reschedule(now)
 
     async def _pump(
         self, asked: Asked, stream: UpstreamStream, call: UpstreamCall, deliver: Deliver
@@ -334,6 +319,9 @@ class Turn:
         answered = any(type(event) in _ANSWERS for event in held)
         if type(last) is Fail and not answered:
             raise last.error
+        if type(last) is End and last.reason == "stop" and not answered:
+            # Overloaded models do that; clients take it for a fault of their own.
+            raise UpstreamProtocol("the model returned an empty answer")
         self._answered = True
         self._record.answered()
         first = held[0]

@@ -263,8 +263,7 @@ class _Answer:
             else:
                 await self.deliver(events)
 
-        async with turn.watched():
-            await turn.run(deliver)
+        await turn.run(deliver)
 
     async def deliver(self, events: Sequence[Event]) -> None:
         """Send a batch of events."""

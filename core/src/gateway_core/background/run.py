@@ -82,8 +82,7 @@ class BackgroundRun:
         status = CLIENT_LEFT  # as when it is cut
         try:
             turn = self._turn or await self._prepared(packed)
-            async with turn.watched():
-                await turn.run(self._deliver)
+            await turn.run(self._deliver)
             status = 200
         except asyncio.CancelledError:
             error = self._stopped
