@@ -141,3 +141,20 @@ def test_status_names_an_account_so_that_a_shell_and_we_understand(two: GatewayC
     assert "gateway accounts use acme 'at work'\n" in two.output("status", "--offline")
     two.output("login", "acme", "--label", "at work", answers="bob\n")
     assert "gateway accounts use acme anna\n" in two.output("status", "--offline")
+
+
+def test_a_name_cannot_steer_the_terminal(acme: GatewayCommand) -> None:
+    acme.output("login", "acme", "--label", "a\a\bb", answers="anna\n")
+    said = acme.output("login", "acme", answers="bob\n")
+    said += acme.output("accounts", "use", "acme", "anna")
+    said += acme.output("status", "--offline") + acme.failure("accounts", "use", "acme", "zoe")
+    said += acme.output("refresh", "acme") + acme.output("logout", "acme")
+    assert "a??b" in said
+    assert all(letter.isprintable() for letter in said.replace("\n", ""))
+
+
+def test_the_command_that_a_login_tells_works_among_many(two: GatewayCommand) -> None:
+    """Though a third account, idle all the time, has the same label."""
+    two.output("login", "acme", "--label", "anna@acme.test", answers="zoe\n")
+    said = two.output("login", "acme", answers="dora\n")
+    assert said.endswith("To use anna@acme.test (zoe) again: gateway accounts use acme zoe\n")

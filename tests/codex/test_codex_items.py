@@ -17,7 +17,9 @@ from gateway_core import (
     Unsupported,
 )
 from gateway_core.content import Part
+from gateway_core.formats.responses import read_request
 from gateway_core.json import JsonObject
+from gateway_core.tool_names import tool_alias
 from support.codex_asking import CREDENTIAL, asked, translated
 
 SEAL = Seal("codex", "gAAAAsealed")
@@ -228,3 +230,21 @@ def test_what_a_client_sent_is_not_changed() -> None:
     request.tools = [CustomTool("note", None)]
     translated(request, credential=CREDENTIAL)
     assert data == {"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAA"}
+
+
+def test_a_namespace_has_one_name_in_tools_and_history() -> None:
+    tool: JsonObject = {"type": "function", "name": "read", "parameters": {"type": "object"}}
+    call = {"type": "function_call", "call_id": "c", "name": "read", "namespace": "my.server"}
+    body: JsonObject = {
+        "model": "gpt-5.5",
+        "tools": [{"type": "namespace", "name": "my.server", "description": "", "tools": [tool]}],
+        "input": [
+            {"type": "message", "role": "user", "content": "Do it"},
+            {**call, "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": "ok"},
+        ],
+    }
+    sent = asked(read_request(body, {}))
+    name = sent["tools"][0]["name"]
+    assert name == tool_alias("my.server") != "my.server"
+    assert [item["namespace"] for item in sent["input"] if "namespace" in item] == [name]

@@ -60,7 +60,6 @@ def login(
         (login("w1/ann"), login("w1", "bob"), False),
         (login("w1/ann", email="a@x"), login("w1", email="A@x"), True),
         (login("w1/ann", email="a@x"), login("w1", email="b@x"), False),
-        (login("w1/ann", email="a@x"), login("w1"), True),
         (login("w1"), login("w2"), False),
     ],
 )
@@ -69,6 +68,13 @@ def test_logins_are_of_one_account_when_person_and_workspace_are_the_same(
 ) -> None:
     assert is_same_account(one, other) is same
     assert CodexProvider().gateway_same_account(other, one) is same
+
+
+def test_a_login_that_does_not_say_whose_it_is_takes_nobodys_place() -> None:
+    """But one that was kept under the workspace alone may be replaced by whoever logs in."""
+    nobody, ann = login("w1"), login("w1/ann", email="a@x")
+    assert not is_same_account(nobody, ann)
+    assert is_same_account(ann, nobody)
 
 
 @each("account", [ACCOUNT, ACCOUNT_ID])

@@ -79,7 +79,9 @@ def test_without_any_account_a_login_is_what_is_missing() -> None:
     [
         ("ann@a.test", [login("w2")], "ann@a.test"),
         ("ann@a.test", [login("w2", "Ann@a.test")], "w1"),
+        ("ann@a.test", [login("w2", "ann@a.test").named("work")], "w1"),
         ("w2", [login("w2", "bob")], "w1"),
+        ("--json", [], "-- --json"),
         (None, [], "w1"),
         ("at work", [], "'at work'"),
     ],

@@ -356,3 +356,27 @@ def test_processes_that_start_together_agree_on_the_key(tmp_path: Path) -> None:
     keys = {process.communicate(timeout=15)[0] for process in processes}
     assert len(keys) == 1
     assert keys.pop().startswith("gw-")
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ("https://app.example", "https://app.example"),
+        ("HTTPS://App.Example/", "https://app.example"),
+        ("https://app.example:443", "https://app.example"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("chrome-extension://abc", "chrome-extension://abc"),
+    ],
+)
+def test_an_origin_is_known_as_browsers_write_it(load: Load, said: str, known: str) -> None:
+    settings = load(flags={"server.allowed_origins": [said]})
+    assert settings.server.allowed_origins == (known,)
+
+
+@pytest.mark.parametrize(
+    "said", ["*", "null", "/", "app.example", "https://app.example/path", "https://*.example"]
+)
+def test_what_no_browser_sends_is_no_origin(load: Load, said: str) -> None:
+    with pytest.raises(SettingsError, match="is no origin"):
+        load(flags={"server.allowed_origins": [said]})

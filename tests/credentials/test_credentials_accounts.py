@@ -187,6 +187,24 @@ class TestAccounts:
         assert stored is not None
         assert (token(stored), stored.label) == ("access-1", "work")
 
+    async def test_a_new_name_given_elsewhere_costs_no_such_token_either(
+        self,
+        manager: CredentialManager,
+        other_process: CredentialManager,
+        store: CountingStore,
+        make: MakeCredential,
+    ) -> None:
+        store.put(make())
+        store.full = True
+        with pytest.raises(StoreUnavailable):
+            await manager.refreshed(make())
+        store.full = False
+        await other_process.rename("codex", "ann", "work")
+
+        served = await manager.refreshed(make())
+        assert (token(served), served.label) == ("access-1", "work")
+        assert await manager.stored("codex", "ann") == served
+
     async def test_an_unknown_account_cannot_be_renamed(
         self, manager: CredentialManager, make: MakeCredential
     ) -> None:

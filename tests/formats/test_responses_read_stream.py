@@ -369,13 +369,13 @@ def test_tools_get_the_names_of_the_client_back() -> None:
     calls = [
         {"call_id": "a", "name": "short"},
         {"call_id": "b", "name": "other"},
-        {"call_id": "c", "name": "short", "namespace": "crm"},
+        {"call_id": "c", "name": "short", "namespace": "server"},
     ]
     items = [done(at, "function_call", **call, arguments="{}") for at, call in enumerate(calls)]
-    reader = StreamReader("vendor", tool_names={"short": "a.long.name"})
-    kept = {"responses": {"namespace": "crm", "name": "a.long.name"}}
+    reader = StreamReader("vendor", tool_names={"short": "a.long.name", "server": "c.rm"})
+    kept = {"responses": {"namespace": "c.rm", "name": "a.long.name"}}
     assert collect(reader.feed(sse(created(), *items, completed()))).parts == [
         ToolCall("a", "a.long.name", "{}"),
         ToolCall("b", "other", "{}"),
-        ToolCall("c", "crm__a.long.name", "{}", extras=kept),
+        ToolCall("c", "c.rm__a.long.name", "{}", extras=kept),
     ]

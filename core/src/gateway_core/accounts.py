@@ -206,9 +206,15 @@ async def keep_login(runtime: "Runtime", credential: Credential) -> KnownAccount
 def switch_command(credential: Credential, others: Iterable[Credential]) -> str:
     """The command that lets this account serve, by its label where no other one has it too."""
     label = (credential.label or "").casefold()
-    taken = {name.casefold() for other in others for name in (other.label, other.account) if name}
+    taken = {
+        name.casefold()
+        for other in others
+        for name in (other.label, other.email, other.account)
+        if name
+    }
     name = credential.label if label and label not in taken else credential.account
-    return f"gateway accounts use {credential.provider} {shlex.quote(name or '')}"
+    dashes = "-- " if name and name.startswith("-") else ""
+    return f"gateway accounts use {credential.provider} {dashes}{shlex.quote(name or '')}"
 
 
 def _is_replaced(runtime: "Runtime", account: KnownAccount, credential: Credential) -> bool:

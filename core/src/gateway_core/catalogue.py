@@ -162,9 +162,9 @@ class Catalogue:
                 f"provider {provider!r} did not give its models within {REFRESH_SECONDS:g} s"
             ) from error
         self._models[provider] = models
-        fetched_at = time.time()
-        if outdated == self._outdated[provider]:  # else a login came or went in the meantime
-            self._fetched_at[provider] = fetched_at
+        fetched_at = _NEVER  # as a login came or went in the meantime
+        if outdated == self._outdated[provider]:
+            fetched_at = self._fetched_at[provider] = time.time()
         await asyncio.to_thread(self._remember, provider, _Remembered(fetched_at, models))
 
     async def _load(self, id: str, relay: Relay) -> None:

@@ -35,7 +35,8 @@ class LocalGuard:
     """Wraps the application; `refuse` renders an error in the dialect of the path.
 
     key: None switches the key check off. allowed_hosts: names besides loopback and IP addresses.
-    allowed_origins: whole origins (`https://app.example`) whose pages may call, with the key.
+    allowed_origins: whole origins (`https://app.example`), as browsers write them, whose pages may
+    call, with the key.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class LocalGuard:
         self._app = app
         self._key = None if key is None else key.encode()
         self._hosts = {"localhost", *(host.lower() for host in allowed_hosts)}
-        self._origins = {origin.lower().rstrip("/") for origin in allowed_origins}
+        self._origins = frozenset(allowed_origins)
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

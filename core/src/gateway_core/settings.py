@@ -6,12 +6,13 @@ provider's model, see `provider_settings`.
 """
 
 import os
+import re
 import secrets
 import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -75,7 +76,25 @@ def _check_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _check_origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    """As browsers write them: in lower case, without a path, and without the port that is usual."""
+    origins = []
+    for value in values:
+        found = _ORIGIN.fullmatch(value.lower())
+        if found is None:
+            raise ValueError(f"{value!r} is no origin: write it as https://app.example")
+        scheme, place, port = found.groups()
+        usual = port == _USUAL_PORTS.get(scheme)
+        origins.append(f"{scheme}://{place}" + (f":{port}" if port and not usual else ""))
+    return tuple(origins)
+
+
+_ORIGIN: Final = re.compile(
+    r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s/?#@:*]+)(?::(\d{1,5}))?/?"
+)
+_USUAL_PORTS: Final = {"http": "80", "https": "443"}
 _Words = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
+_Origins = Annotated[_Words, AfterValidator(_check_origins)]
 _Binds = Annotated[_Words, AfterValidator(_check_addresses)]
 _LocalKey = Annotated[SecretStr, AfterValidator(_check_key)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -97,7 +116,7 @@ class ServerSettings(_Table):
         default=64 * 1024 * 1024, ge=1024, description="largest request body"
     )
     allowed_hosts: _Words = Field(default=(), description="further Host names that clients may use")
-    allowed_origins: _Words = Field(default=(), description="web origins whose pages may call us")
+    allowed_origins: _Origins = Field(default=(), description="web origins whose pages may call us")
     ping_interval: Annotated[float, Field(gt=0, le=15)] = Field(
         default=15.0, description="longest silence towards a client before a keep-alive"
     )

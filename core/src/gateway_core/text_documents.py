@@ -17,15 +17,16 @@ __all__ = ["text_document", "text_documents"]
 
 _MARKUP: Final = frozenset({"application/pdf", "application/postscript", "application/rtf"})
 """May read as UTF-8, but not as what they show."""
-_PDF: Final = "%PDF-"
+_MARKUP_STARTS: Final = ("%PDF-", "%!PS", "{\\rtf")
+"""How they begin, whatever type they are sent as; many a `.doc` is RTF."""
 
 
 def text_document(media: Media) -> Text | None:
     """An inline document that is a text as a text with its name; None for any other."""
     if media.kind != "document" or media.data is None:
         return None
-    type_, _, parameter = (media.type or "").lower().partition(";")
-    if type_ == "text/plain" and not parameter:
+    type_ = (media.type or "").lower().partition(";")[0].strip()
+    if media.type == "text/plain":  # written like this it holds the text itself
         text = media.data
     elif type_ in _MARKUP or (read := _read(media.data)) is None:
         return None
@@ -40,7 +41,8 @@ def _read(data: str) -> str | None:
         text = b64decode(data, validate=True).decode()
     except ValueError:
         return None
-    return None if "\0" in text or text.startswith(_PDF) else text
+    begins = text[:64].lstrip("\ufeff \t\r\n")
+    return None if "\0" in text or begins.startswith(_MARKUP_STARTS) else text
 
 
 def text_documents(messages: Sequence[Message]) -> list[Message]:

@@ -13,7 +13,14 @@ from gateway_core.accounts import (
     rename_account,
     use_account,
 )
-from gateway_core.cli.common import command_settings, echo_json, local_time, run, time_left
+from gateway_core.cli.common import (
+    command_settings,
+    echo_json,
+    local_time,
+    printable,
+    run,
+    time_left,
+)
 from gateway_core.json import JsonObject
 from gateway_core.runtime import Runtime
 
@@ -45,13 +52,13 @@ def show_accounts(provider: str | None, *, as_json: bool) -> None:
 def use(provider: str, name: str) -> None:
     """Let another account serve, whatever gateways run."""
     account = run(_with_runtime(lambda runtime: use_account(runtime, provider, name)))
-    click.echo(f"{provider} is served by {account} from its next turn on")
+    click.echo(printable(f"{provider} is served by {account} from its next turn on"))
 
 
 def rename(provider: str, name: str, label: str) -> None:
     """Call an account something else."""
     account = run(_with_runtime(lambda runtime: rename_account(runtime, provider, name, label)))
-    click.echo(f"{account} of {provider} is called {label.strip()} now")
+    click.echo(printable(f"{account} of {provider} is called {label.strip()} now"))
 
 
 async def _with_runtime(work: Callable[[Runtime], Awaitable[T]]) -> T:
@@ -84,7 +91,7 @@ def _row(account: KnownAccount, id: str) -> tuple[str, ...]:
     if account.title is None:
         state = "not installed"
     cells = (account.key.provider, account.label or "-", id, state, _end(account))
-    return tuple("".join(c if c.isprintable() else "?" for c in cell) for cell in cells)
+    return tuple(map(printable, cells))
 
 
 def _end(account: KnownAccount) -> str:

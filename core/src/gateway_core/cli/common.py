@@ -19,6 +19,7 @@ __all__ = [
     "find_provider",
     "known_key",
     "local_time",
+    "printable",
     "run",
     "time_left",
 ]
@@ -42,6 +43,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def echo_json(value: object) -> None:
     """Print a value as indented JSON on stdout."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def printable(text: str) -> str:
+    """A line for the terminal without what would steer it: names and e-mails are others' texts."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def find_provider(name: str, providers: Mapping[str, object]) -> str:

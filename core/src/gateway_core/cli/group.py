@@ -28,6 +28,7 @@ class Failure(click.ClickException):
         from gateway_core.redaction import redact
 
         text = " ".join(redact(self.message).split())
+        text = "".join(letter if letter.isprintable() else "?" for letter in text)
         click.echo(f"gateway: {text}", file=file, err=file is None)
 
 

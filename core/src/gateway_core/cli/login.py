@@ -13,7 +13,7 @@ from gateway_core.accounts import (
     keep_login,
     switch_command,
 )
-from gateway_core.cli.common import command_settings, find_provider, local_time, run
+from gateway_core.cli.common import command_settings, find_provider, local_time, printable, run
 from gateway_core.cli.group import Failure
 from gateway_core.credentials.prompt import TerminalPrompt
 from gateway_core.credentials.store import Credential
@@ -134,11 +134,13 @@ async def _keep(runtime: Runtime, credential: Credential, label: str | None, don
     served = await keep_login(runtime, credential)
     end = credential.expires_at
     ends = f"; the token ends {local_time(end)}" if end and not credential.refresh_token else ""
-    click.echo(f"{done} {credential.provider} as {_name(credential)}{ends}")
+    click.echo(printable(f"{done} {credential.provider} as {_name(credential)}{ends}"))
     click.echo("A running gateway uses it at once; otherwise start one with `gateway serve`.")
     if served is not None and served.credential is not None:
-        command = switch_command(served.credential, [credential])
-        click.echo(f"To use {served} again: {command}")
+        accounts = await gather_accounts(runtime, credential.provider)
+        others = [one.credential for one in accounts if one.credential and one.key != served.key]
+        command = switch_command(served.credential, others)
+        click.echo(printable(f"To use {served} again: {command}"))
 
 
 async def _log_out(provider: str, account: str | None) -> None:
@@ -149,11 +151,11 @@ async def _log_out(provider: str, account: str | None) -> None:
         for one in accounts if account is None else [find_account(accounts, provider, account)]:
             await _revoke(runtime, one)
             await runtime.credentials.forget(*one.key)
-            click.echo(f"logged out of {provider} ({one.key.account})")
+            click.echo(printable(f"logged out of {provider} ({one.key.account})"))
         serving = await runtime.credentials.active(provider)
         for one in accounts:
             if one.key.account == serving and not one.active:
-                click.echo(f"{provider} is served by {one} from its next turn on")
+                click.echo(printable(f"{provider} is served by {one} from its next turn on"))
 
 
 async def _revoke(runtime: Runtime, account: KnownAccount) -> None:
@@ -167,7 +169,8 @@ async def _revoke(runtime: Runtime, account: KnownAccount) -> None:
             hide(credential)
             await relay.logout(credential, runtime.transports.get(*account.key).http)
     except GatewayError as error:
-        click.echo(f"note: not revoked at the provider: {error.message}", err=True)
+        told = printable(f"note: not revoked at the provider: {error.message}")
+        click.echo(told, err=True)
 
 
 async def _refresh_logins(provider: str | None) -> None:
@@ -176,7 +179,8 @@ async def _refresh_logins(provider: str | None) -> None:
             find_provider(provider, runtime.plugins.providers)
         outcomes = await refresh_all(runtime, provider)
     for outcome in outcomes:
-        click.echo(f"{outcome.provider}  {_told(outcome)}", err=outcome.error is not None)
+        told = printable(f"{outcome.provider}  {_told(outcome)}")
+        click.echo(told, err=outcome.error is not None)
     if failures := sum(outcome.error is not None for outcome in outcomes):
         raise Failure(
             f"{failures} of {len(outcomes)} logins could not be refreshed; see `gateway status`"

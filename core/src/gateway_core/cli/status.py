@@ -13,6 +13,7 @@ from gateway_core.cli.common import (
     find_provider,
     known_key,
     local_time,
+    printable,
     run,
     time_left,
 )
@@ -82,13 +83,14 @@ def _print(logins: Sequence[LoginStatus], store: str, servers: Mapping[str, str]
         click.echo("no provider is installed; run `pip install gateway-demo`, or another one")
     credentials = [login.credential for login in logins if login.credential]
     for login in logins:
-        click.echo(f"\n{login.provider} ({login.title})  {_state(login)}")
+        click.echo()
+        click.echo(printable(f"{login.provider} ({login.title})  {_state(login)}"))
         if login.credential and not login.active:
-            click.echo(f"  to use it: {_switch(login.credential, credentials)}")
+            click.echo(printable(f"  to use it: {_switch(login.credential, credentials)}"))
         if login.models:
             click.echo(f"  models {', '.join(login.models)}, ...")
         for line in _login_lines(login):
-            click.echo(f"  {line}")
+            click.echo(f"  {printable(line)}")
 
 
 def _state(login: LoginStatus) -> str:

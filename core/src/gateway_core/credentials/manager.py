@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from pydantic import SecretStr
+
 from gateway_core.credentials.accounts import AccountsFile
 from gateway_core.credentials.failures import RefreshFailure, RefreshFailures
 from gateway_core.credentials.lock import FileLock
@@ -305,11 +307,14 @@ class CredentialManager:
         unsaved = self._unsaved.get(key)
         if unsaved is None:
             return stored
-        if stored != unsaved.before:
+        if _tokens(stored) != _tokens(unsaved.before):
             del self._unsaved[key]
             return stored
-        await self._save(unsaved.before, unsaved.after)
-        return unsaved.after
+        # It may have been renamed elsewhere in the meantime.
+        named = {"label": stored.label or unsaved.after.label, "email": stored.email}
+        after = unsaved.after.model_copy(update=named)
+        await self._save(stored, after)
+        return after
 
     async def _put(self, credential: Credential) -> None:
         key = credential.key
@@ -426,6 +431,10 @@ class CredentialManager:
         """
         wanted = _aware(refresh_at)
         return wanted if wanted is not None and self._clock() < wanted else None
+
+
+def _tokens(credential: Credential) -> tuple[SecretStr, SecretStr | None]:
+    return credential.access_token, credential.refresh_token
 
 
 def _aware(moment: datetime | None) -> datetime | None:

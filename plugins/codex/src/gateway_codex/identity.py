@@ -104,7 +104,8 @@ def workspace_of(credential: Credential) -> str:
 
 def is_same_account(one: Credential, other: Credential) -> bool:
     """Whether two logins are of the same person in the same workspace. Where one of them does not
-    say who it is, not even by an e-mail, the workspace decides.
+    say who it is, not even by an e-mail, the workspace decides, unless `other` is kept under a
+    person's name: that one is nobody else's to take.
     """
     if workspace_of(one) != workspace_of(other):
         return False
@@ -117,8 +118,8 @@ def is_same_account(one: Credential, other: Credential) -> bool:
     ]
     if all(users):
         return users[0] == users[1]
-    emails = {identity.email.casefold() for identity in identities if identity.email}
-    return len(emails) < 2
+    emails = [identity.email.casefold() for identity in identities if identity.email]
+    return emails[0] == emails[1] if len(emails) == 2 else "/" not in other.account
 
 
 def token_end(

@@ -73,8 +73,9 @@ def _clean(item: JsonObject, aliases: ToolAliases) -> JsonObject | None:
         clean = {k: v for k, v in item.items() if k not in dropped and v is not None}
         return _clean_search(clean) if kind == "web_search_call" else clean
     clean = {key: item[key] for key in fields if key in item}
-    if "name" in clean:
-        clean["name"] = aliases.wire(clean["name"])
+    for key in ("name", "namespace"):
+        if key in clean:
+            clean[key] = aliases.wire(clean[key])
     output = clean.get("output")
     if isinstance(output, list):
         clean["output"] = [_told(part) for part in output]

@@ -58,7 +58,7 @@ def read_request(body: JsonObject, headers: Mapping[str, str]) -> Request:
     `Unsupported` for a `container`, a `thread` and a `compaction`.
     """
     for field, why in _UNMET.items():
-        if body.get(field) is not None:
+        if body.get(field) not in (None, False):
             raise Unsupported(f"{field}: the gateway {why}", param=field)
     notices = [
         Notice("unknown_field", f"the field {key!r} is unknown and was left out")

@@ -337,6 +337,7 @@ class OutputReader:
         name = self._tool_names.get(name, name)
         extras: Extras | None = None
         if namespace := _string(item, "namespace"):
+            namespace = self._tool_names.get(namespace, namespace)
             extras = {FORMAT_NAME: {"namespace": namespace, "name": name}}
             name = flat_name(namespace, name)
         call_id = _string(item, "call_id") or _string(item, "id") or f"call_{place}"
