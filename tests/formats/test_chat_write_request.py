@@ -174,8 +174,9 @@ class TestMessages:
         assert message["content"] == "ab\n\nc"
 
     def test_media_of_results_follow_in_a_user_message(self) -> None:
+        calls = assistant(ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}"))
         results = user(ToolResult("a", [PICTURE]), ToolResult("b", [Text("x")]), Text("Go on"))
-        assert written(results) == snapshot(
+        assert written(calls, results)[1:] == snapshot(
             [
                 {"role": "tool", "tool_call_id": "a", "content": "(attached below)"},
                 {"role": "tool", "tool_call_id": "b", "content": "x"},
@@ -190,9 +191,27 @@ class TestMessages:
             ]
         )
 
+    def test_calls_and_results_stand_in_pairs(self) -> None:
+        """Upstreams refuse all else. What a lost call found is told in words and pictures."""
+        broken = [
+            user(ToolResult("gone", [Text("a dot"), PICTURE], failed=True)),
+            assistant(PICTURE, ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}")),
+            user(Text("Wait")),
+            user(ToolResult("b", [Text("2")])),
+        ]
+        lost, calls, first, second, said = written(*broken)
+        words = "[Error of an earlier tool call that is no longer part of this conversation]"
+        assert [part.get("text") for part in lost["content"]] == [f"{words}\na dot", None]
+        assert [call["id"] for call in calls["tool_calls"]] == ["a", "b"]
+        assert first == {"role": "tool", "tool_call_id": "a", "content": "aborted"}
+        assert second == {"role": "tool", "tool_call_id": "b", "content": "2"}
+        texts = [part.get("text") for part in said["content"]]
+        assert texts == ["Made by the assistant:", None, "Wait"]
+
     def test_media_of_results_stay_where_the_upstream_takes_them(self) -> None:
         result = ToolResult("a", [PICTURE], failed=True)
-        (message,) = written(user(result), media_in_results=True)
+        call = assistant(ToolCall("a", "f", "{}"))
+        message = written(call, user(result), media_in_results=True)[-1]
         assert message["content"][0] == {"type": "text", "text": "[tool error] "}
         assert message["content"][1]["type"] == "image_url"
 

@@ -8,8 +8,8 @@ from gateway_core import Foreign, JsonObject, Message, Request, Seal, Text
 from gateway_core.content import HostedCall, Media, Part, Reasoning, ToolCall, ToolResult
 from gateway_core.errors import Unsupported
 from gateway_core.formats.responses import read_request
+from gateway_core.pairing import ABORTED
 from gateway_core.seals import pack
-from gateway_grok.items import ABORTED
 from gateway_grok.settings import GrokSettings
 from support.about import each
 from support.grok_asking import asked, hello, translated
@@ -115,7 +115,7 @@ def test_calls_and_results_stand_in_pairs() -> None:
         said(ToolCall("a", "run", "{}"), ToolCall("b", "run", "")),
         told(ToolResult("b", [Text("two")]), ToolResult("a", [Text("one")])),
     )
-    assert found == [call("a"), call("b"), output("b", "two"), output("a", "one")]
+    assert found == [call("a"), call("b"), output("a", "one"), output("b", "two")]
 
 
 def test_a_call_that_nobody_answered_is_answered() -> None:

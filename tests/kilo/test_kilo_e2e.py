@@ -15,7 +15,7 @@ from support.about import about
 from support.conversations import Spent, Turn
 from support.dialects import ANTHROPIC, CHAT, DIALECTS
 from support.provider_faults import Faults, ProviderFaults, Told, Wait
-from support.provider_sdks import FILTERED, UP_TO_HERE, ProviderSdks, Sdks
+from support.provider_sdks import FILTERED, UP_TO_HERE, ProviderRepairs, Sdks
 from support.served import KINDS, results_for
 
 PAID = "kilo/anthropic/claude-opus-5"
@@ -45,7 +45,7 @@ class TestFaults(ProviderFaults):
     )
 
 
-class TestSdks(ProviderSdks[KiloServed]):
+class TestSdks(ProviderRepairs[KiloServed]):
     sdks = Sdks(
         shapes=(
             "comments split",

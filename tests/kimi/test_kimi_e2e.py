@@ -10,7 +10,7 @@ from support.conversations import Spent, Turn
 from support.dialects import CHAT
 from support.pictures import PNG_BASE64
 from support.provider_faults import Faults, ProviderRenewals, Told, Wait
-from support.provider_sdks import FILTERED, UP_TO_HERE, ProviderSdks, Sdks
+from support.provider_sdks import FILTERED, UP_TO_HERE, ProviderRepairs, Sdks
 
 
 class TestFaults(ProviderRenewals):
@@ -45,7 +45,7 @@ class TestFaults(ProviderRenewals):
     )
 
 
-class TestSdks(ProviderSdks[KimiServed]):
+class TestSdks(ProviderRepairs[KimiServed]):
     sdks = Sdks(
         shapes=(
             "split usage-in-choice",

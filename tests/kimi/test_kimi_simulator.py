@@ -6,6 +6,8 @@ from simulators.kimi.validation import problems
 from support.about import each
 
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CALLING = {"role": "assistant", "reasoning_content": "", "tool_calls": [CALL]}
+RESULT = {"role": "tool", "tool_call_id": "c", "content": ""}
 HEADERS = {
     "user-agent": "KimiCLI/1.49.0",
     **{
@@ -30,7 +32,8 @@ def body(*messages: object, **more: Any) -> dict[str, Any]:
 
 
 def test_a_careful_request_passes() -> None:
-    assert list(problems(body({"role": "user", "content": "Hi"}), HEADERS)) == []
+    request_body = body({"role": "user", "content": "Hi"}, CALLING, RESULT)
+    assert list(problems(request_body, HEADERS)) == []
 
 
 @each(
@@ -40,7 +43,11 @@ def test_a_careful_request_passes() -> None:
         (body(thinking={"type": "disabled"}), "cannot be kept from thinking"),
         (body(thinking={"type": "enabled", "effort": "medium"}), "unsupported effort"),
         (body({"role": "assistant", "tool_calls": [CALL]}), "reasoning_content is missing"),
-        (body({"role": "tool", "tool_call_id": "c", "content": ""}), "is not found"),
+        (body(RESULT), "is not found"),
+        (body(CALLING), "are not answered"),
+        (body(CALLING, {"role": "user", "content": "Hi"}, RESULT), "are not answered"),
+        (body(CALLING, RESULT, RESULT), "is not found"),
+        (body({**CALLING, "tool_calls": [CALL, CALL]}, RESULT), "the same id"),
         (
             body({"role": "user", "content": [{"type": "text", "text": ""}]}),
             "text content is empty",

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from gateway_core.json import JsonObject, loads_object
 from simulators.kimi.upstream import ChatUpstream, Recorded, Refused, json_response
-from simulators.kimi.validation import name_problems
+from simulators.kimi.validation import name_problems, pair_problems
 
 __all__ = ["KiloSimulator"]
 
@@ -132,7 +132,8 @@ class KiloSimulator(ChatUpstream):
             uuid.UUID(headers["x-kilocode-taskid"])
         if not re.fullmatch(r"gateway-kilo/[\d.]+", headers.get("user-agent", "")):
             yield f"the user agent is {headers.get('user-agent')!r}"
-        yield from _pair_problems(body["messages"])
+        yield from pair_problems(body)
+        yield from _id_problems(body["messages"])
         yield from name_problems(body)
 
     def routes(self) -> list[Route]:
@@ -200,8 +201,8 @@ class KiloSimulator(ChatUpstream):
         )
 
 
-def _pair_problems(messages: list[JsonObject]) -> Iterable[str]:
-    calls = {call["id"] for message in messages for call in message.get("tool_calls", ())}
-    results = {message["tool_call_id"] for message in messages if message["role"] == "tool"}
-    if calls != results:
-        yield f"calls {sorted(calls)} have results {sorted(results)}"
+def _id_problems(messages: list[JsonObject]) -> Iterable[str]:
+    """Anthropic wants the ids of all calls to be unique."""
+    ids = [call["id"] for message in messages for call in message.get("tool_calls", ())]
+    for id in sorted({id for id in ids if ids.count(id) > 1}):
+        yield f"tool_use ids must be unique: {id!r}"

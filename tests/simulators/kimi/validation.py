@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gateway_core.json import JsonObject, loads
 
-__all__ = ["MODELS", "name_problems", "problems"]
+__all__ = ["MODELS", "name_problems", "pair_problems", "problems"]
 
 MODELS: Final[dict[str, JsonObject]] = {
     "k3": {
@@ -68,6 +68,7 @@ def problems(body: JsonObject, headers: Mapping[str, str]) -> Iterator[str]:
         yield "max_completion_tokens is no whole number"
     yield from _thinking_problems(body)
     yield from _message_problems(body)
+    yield from pair_problems(body)
     yield from name_problems(body)
     for tool in body.get("tools", ()):
         yield from _tool_problems(tool)
@@ -100,9 +101,26 @@ def _thinking_problems(body: JsonObject) -> Iterator[str]:
         yield f"unsupported effort {thinking['effort']!r}"
 
 
+def pair_problems(body: JsonObject) -> Iterator[str]:
+    """Calls that are not answered before anything else is said, and answers to no such call."""
+    open_calls: set[str] = set()
+    for message in body["messages"]:
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in open_calls:
+                yield f"tool_call_id {message['tool_call_id']!r} is not found"
+            open_calls.discard(message["tool_call_id"])
+            continue
+        if open_calls:
+            yield f"tool calls {sorted(open_calls)} are not answered"
+        open_calls = {call["id"] for call in message.get("tool_calls", ())}
+        if len(open_calls) < len(message.get("tool_calls", ())):
+            yield "two calls have the same id"
+    if open_calls:
+        yield f"tool calls {sorted(open_calls)} are not answered"
+
+
 def _message_problems(body: JsonObject) -> Iterator[str]:
     thinks = body["thinking"]["type"] == "enabled"
-    open_calls: set[str] = set()
     for index, message in enumerate(body["messages"]):
         role = message.get("role")
         if extra := message.keys() - _MESSAGE_KEYS.get(role, set()):
@@ -111,14 +129,6 @@ def _message_problems(body: JsonObject) -> Iterator[str]:
         for part in content if isinstance(content, list) else ():
             if part.get("type") == "text" and not part.get("text"):
                 yield "text content is empty"
-        if role == "tool":
-            if message["tool_call_id"] not in open_calls:
-                yield f"tool_call_id {message['tool_call_id']!r} is not found"
-            open_calls.discard(message["tool_call_id"])
-            continue
-        if open_calls:
-            yield f"tool calls {sorted(open_calls)} are not answered"
-            open_calls = set()
         if role != "assistant":
             continue
         calls = message.get("tool_calls", ())
@@ -126,12 +136,9 @@ def _message_problems(body: JsonObject) -> Iterator[str]:
             where = f"in assistant tool call message at index {index}"
             yield f"thinking is enabled but reasoning_content is missing {where}"
         for call in calls:
-            open_calls.add(call["id"])
             if len(call["id"]) > 64:
                 yield f"the id {call['id']!r} is too long"
             loads(call["function"]["arguments"])
-    if open_calls:
-        yield f"tool calls {sorted(open_calls)} are not answered"
 
 
 def _tool_problems(tool: JsonObject) -> Iterator[str]:

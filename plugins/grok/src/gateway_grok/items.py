@@ -1,9 +1,8 @@
-"""Input items within the rules of xAI: what is in each, and how they stand in a row.
+"""Input items within the rules of xAI.
 
 Works on what `gateway_core.formats.responses` wrote and changes none of it in place. The rules:
-only known fields, images as PNG or JPEG, no files inline, every call answered after it was made,
-and no call id twice. What becomes of an item depends on earlier items alone, except for calls that
-nobody answered.
+only known fields, images as PNG or JPEG, no files inline. What becomes of an item depends on it
+alone.
 """
 
 from collections.abc import Sequence
@@ -13,12 +12,8 @@ from gateway_core import Unsupported
 from gateway_core.json import JsonObject
 from gateway_grok.settings import Rail
 
-__all__ = ["ABORTED", "STORED_ONLY", "clean_items", "message"]
+__all__ = ["STORED_ONLY", "clean_items", "message"]
 
-ABORTED: Final = "aborted"
-"""The output of a call that was never answered."""
-
-_ORPHAN: Final = "[Result of an earlier tool call that is no longer part of this conversation]"
 _PICTURE: Final = "[A picture was made here and shown to the user.]"
 _IMAGE_TYPES: Final = ("data:image/png;", "data:image/jpeg;", "data:image/jpg;")
 _DETAILS: Final = ("auto", "low", "high")
@@ -43,16 +38,12 @@ def message(role: str, text: str) -> JsonObject:
     return {"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]}
 
 
-def clean_items(
-    items: Sequence[JsonObject], rail: Rail, *, continues: bool = False
-) -> list[JsonObject]:
+def clean_items(items: Sequence[JsonObject], rail: Rail) -> list[JsonObject]:
     """The items as xAI takes them.
 
-    continues: whether they follow a stored response, in which calls may have been made that are
-    answered here. Raises `Unsupported`, naming it, for content that xAI does not take.
+    Raises `Unsupported`, naming it, for content that xAI does not take.
     """
-    cleaned = [clean for item in items if (clean := _clean(item, rail)) is not None]
-    return _paired(cleaned, continues)
+    return [clean for item in items if (clean := _clean(item, rail)) is not None]
 
 
 def _clean(item: JsonObject, rail: Rail) -> JsonObject | None:
@@ -135,56 +126,3 @@ def _image(part: JsonObject, url: str) -> JsonObject:
         )
     image: JsonObject = {"type": "input_image", "image_url": url}
     return image | ({"detail": part["detail"]} if part.get("detail") in _DETAILS else {})
-
-
-def _paired(items: list[JsonObject], continues: bool) -> list[JsonObject]:
-    """Every call with one output after it, every output with its call before it.
-
-    A call without an output gets one that says so; an output without a call becomes a message, for
-    what it says may still matter.
-    """
-    renamed: dict[str, str] = {}
-    answered: set[str] = set()
-    used: set[str] = set()
-    paired: list[JsonObject] = []
-    for item in items:
-        kind = item["type"]
-        if kind == "function_call":
-            id = renamed[item["call_id"]] = _unused(item["call_id"], used)
-            paired.append({**item, "call_id": id})
-        elif kind == "function_call_output":
-            known = renamed.get(item["call_id"])
-            if known is None:
-                paired.append(item if continues else _orphan(item))
-            elif known not in answered:
-                answered.add(known)
-                paired.append({**item, "call_id": known})
-        else:
-            paired.append(item)
-    complete: list[JsonObject] = []
-    for item in paired:
-        complete.append(item)
-        if item["type"] == "function_call" and item["call_id"] not in answered:
-            output = {"call_id": item["call_id"], "output": ABORTED}
-            complete.append({"type": "function_call_output", **output})
-    return complete
-
-
-def _unused(id: str, used: set[str]) -> str:
-    """The id, with a number when the conversation has it already: some services count anew in every
-    turn.
-    """
-    number, unused = 1, id
-    while unused in used:
-        number += 1
-        unused = f"{id}_{number}"
-    used.add(unused)
-    return unused
-
-
-def _orphan(item: JsonObject) -> JsonObject:
-    told = item["output"]
-    if isinstance(told, str):
-        return message("user", f"{_ORPHAN}\n{told}")
-    content = [{"type": "input_text", "text": _ORPHAN}, *told]
-    return {"type": "message", "role": "user", "content": content}

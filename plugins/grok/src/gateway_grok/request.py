@@ -29,6 +29,7 @@ from gateway_core.degrade import nearest_effort
 from gateway_core.events import Notice
 from gateway_core.formats.responses import write_request
 from gateway_core.json import JsonObject, dumps
+from gateway_core.pairing import pair_calls
 from gateway_core.request import OutputSpec, ToolChoice
 from gateway_grok.images import image_body, wants_picture
 from gateway_grok.items import STORED_ONLY, clean_items, message
@@ -202,8 +203,10 @@ def _conversation(
     request: Request, model: GrokModel, state: CallState
 ) -> tuple[JsonObject, list[JsonObject], Any]:
     """A body with what was said up to now; tools and choice as the format has them."""
+    reachable = [_reachable(entry) for entry in request.messages]
+    paired = pair_calls(reachable, keep_lonely_results=state.continues)
     written = write_request(
-        replace(_within_reach(request), tools=with_exclusions(request.tools)),
+        replace(request, messages=paired, tools=with_exclusions(request.tools)),
         model.id,
         issuer=ISSUER,
         scope=state.scope,
@@ -211,7 +214,7 @@ def _conversation(
         item_fields=("id",),
         namespaces=False,
     )
-    items = clean_items(written["input"], state.rail, continues=state.continues)
+    items = clean_items(written["input"], state.rail)
     if instructions := written.get("instructions"):
         # `instructions` exists, but not beside `previous_response_id`; the official client never
         # sends it.
@@ -332,16 +335,10 @@ def _picture_call(
     )
 
 
-def _within_reach(request: Request) -> Request:
-    """The request with documents of plain text as texts, for xAI takes no files inline, and without
+def _reachable(entry: Message) -> Message:
+    """The message with documents of plain text as texts, for xAI takes no files inline, and without
     hosted calls of other services.
     """
-    messages = [_reachable(entry) for entry in request.messages]
-    same = all(new is old for new, old in zip(messages, request.messages, strict=True))
-    return request if same else replace(request, messages=messages)
-
-
-def _reachable(entry: Message) -> Message:
     parts = [_inline(part) for part in entry.parts]
     kept = [part for part in parts if part is not None]
     same = len(kept) == len(entry.parts) and all(

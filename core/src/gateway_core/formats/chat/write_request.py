@@ -1,8 +1,8 @@
 """A canonical request as the JSON of a chat completion request for an upstream.
 
-Pure and deterministic; the request stays untouched. Each canonical message is written by itself, so
-a longer conversation begins with the very messages of the shorter one (but for generated pictures
-of a last message with calls, which wait for its results).
+Pure and deterministic; the request stays untouched. Calls and results are put in pairs, as all such
+upstreams insist on it. A longer conversation begins with the very messages of the shorter one, but
+for calls that nobody had answered.
 
 What the format has no place for: the order of text, calls and reasoning within an assistant
 message; the parting of instructions; hosted calls of the past other than pictures; a refusal as
@@ -29,6 +29,7 @@ from gateway_core.formats.chat.write_body import REASONING_GAP, image_of, tool_c
 from gateway_core.formats.chat.write_content import join_texts, write_content
 from gateway_core.formats.chat.write_tools import write_tool_choice, write_tools
 from gateway_core.json import JsonObject, loads
+from gateway_core.pairing import pair_calls
 from gateway_core.request import (
     OutputSpec,
     ReasoningSpec,
@@ -76,11 +77,11 @@ def write_request(
     """
     messages = _Messages(issuer, scope, reasoning_field, media_in_results, cache_control)
     messages.instructions(request.instructions)
-    for message in request.messages:
+    for message in pair_calls(request.messages):
         messages.add(message)
     body: JsonObject = {
         "model": model,
-        "messages": messages.finish(),
+        "messages": messages.written,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -116,7 +117,7 @@ def _only_allowed(tools: list[Tool], choice: ToolChoice) -> tuple[list[Tool], To
 
 
 class _Messages:
-    """Builds the list of messages, one canonical message at a time."""
+    """Builds the list of messages, one canonical message at a time, with calls in pairs."""
 
     def __init__(
         self,
@@ -131,14 +132,14 @@ class _Messages:
         self._reasoning_field = reasoning_field
         self._media_in_results = media_in_results
         self._cache_control = cache_control
-        self._written: list[JsonObject] = []
-        self._waiting: list[Part] = []  # pictures of the model that must come after tool results
+        self.written: list[JsonObject] = []
+        self._waiting: list[Part] = []  # pictures of the model, which tool results precede
 
     def instructions(self, texts: list[Text]) -> None:
         """One system message: chat templates of many models take no second one."""
         content = self._system_content(texts)
         if content:
-            self._written.append({"role": "system", "content": content})
+            self.written.append({"role": "system", "content": content})
 
     def _system_content(self, parts: Sequence[Part]) -> str | list[JsonObject]:
         """One string, which every upstream takes, unless cache marks ask for parts."""
@@ -148,23 +149,12 @@ class _Messages:
 
     def add(self, message: Message) -> None:
         if message.role == "assistant":
-            self._flush()
             self._add_assistant(message)
         elif message.role == "system":
-            self._flush()
             content = self._system_content(message.parts)
-            self._written.append({"role": "system", **_name(message), "content": content})
+            self.written.append({"role": "system", **_name(message), "content": content})
         else:
             self._add_user(message)
-
-    def finish(self) -> list[JsonObject]:
-        self._flush()
-        return self._written
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._written.append({"role": "user", "content": write_content(waiting)})
 
     def _add_user(self, message: Message) -> None:
         rest: list[Part] = []
@@ -178,7 +168,7 @@ class _Messages:
         self._waiting = []
         if parts:
             content = write_content(parts, cache_control=self._cache_control)
-            self._written.append({"role": "user", **_name(message), "content": content})
+            self.written.append({"role": "user", **_name(message), "content": content})
 
     def _add_result(self, result: ToolResult) -> list[Part]:
         """Writes the tool message; gives what has to follow in a user message."""
@@ -191,7 +181,7 @@ class _Messages:
             if media:
                 texts.append("(attached below)")
             content = (FAILED_PREFIX if result.failed else "") + "\n\n".join(texts)
-        self._written.append({"role": "tool", "tool_call_id": result.call_id, "content": content})
+        self.written.append({"role": "tool", "tool_call_id": result.call_id, "content": content})
         return [Text(f"Attached to the result of {result.call_id}:"), *media] if media else []
 
     def _add_assistant(self, message: Message) -> None:
@@ -211,13 +201,15 @@ class _Messages:
             if not content:
                 del written["content"]  # some upstreams refuse an empty text beside calls
         if written.keys() - {"role", "name", "content"} or content:
-            self._written.append(written)
+            self.written.append(written)
         made = [part if isinstance(part, Media) else image_of(part) for part in message.parts]
         media = [part for part in made if part is not None]
         if media:
-            self._waiting += [Text("Made by the assistant:"), *media]
-        if not calls:
-            self._flush()
+            shown: list[Part] = [Text("Made by the assistant:"), *media]
+            if calls:
+                self._waiting = shown
+            else:
+                self.written.append({"role": "user", "content": write_content(shown)})
 
     def _add_reasoning(self, message: Message, written: JsonObject) -> None:
         parts = [part for part in message.parts if isinstance(part, Reasoning)]
