@@ -3,6 +3,7 @@
 import pytest
 from inline_snapshot import snapshot
 
+from gateway_core import seals
 from gateway_core.content import Citation, Foreign, HostedCall, Reasoning, Seal, Text, ToolCall
 from gateway_core.events import Begin, Close, Delta, End, Event, Open, Tick, Usage, Whole
 from gateway_core.formats.responses import StreamReader
@@ -276,9 +277,16 @@ def test_words_of_refusal() -> None:
 
 
 def test_other_items_stay_whole() -> None:
-    item: JsonObject = {"type": "compaction", "id": "item_0", "encrypted_content": "x"}
+    item: JsonObject = {"type": "shell_call", "id": "item_0", "action": {}}
+    stream = sse(created(), done(0, "shell_call", action={}), completed())
+    assert collect(decode([stream])).parts == [Foreign("responses", "shell_call", item)]
+
+
+def test_a_compaction_says_who_made_it() -> None:
     stream = sse(created(), done(0, "compaction", encrypted_content="x"), completed())
-    assert collect(decode([stream])).parts == [Foreign("responses", "compaction", item)]
+    (part,) = collect(decode([stream])).parts
+    assert isinstance(part, Foreign)
+    assert seals.unpack(part.data["encrypted_content"]) == Seal("vendor", "x")
 
 
 def test_several_content_parts_of_a_message() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
+from gateway_core import seals
 from gateway_core.content import (
     Citation,
     Foreign,
@@ -29,7 +30,7 @@ from gateway_core.request import (
     SessionHints,
 )
 from gateway_core.testing.conversations import features
-from support.about import each
+from support.about import about, each
 from support.corpus import CONVERSATIONS
 
 SCHEMA: JsonObject = {"type": "object", "properties": {}}
@@ -306,6 +307,19 @@ def test_an_image_that_the_model_made_is_a_generated_one() -> None:
             "output_format": "png",
         }
     ]
+
+
+def test_a_compaction_goes_back_to_who_made_it_and_to_nobody_else() -> None:
+    def compaction(seal: Seal) -> Message:
+        item = {"type": "compaction", "encrypted_content": seals.pack(seal)}
+        return assistant(Foreign("responses", "compaction", item))
+
+    own = {"type": "compaction", "encrypted_content": "x"}
+    assert items(compaction(Seal("codex", "x")), scope="a") == [own]
+    assert items(compaction(Seal("codex", "x", None, "a")), scope="a") == [own]
+    for seal in (Seal("grok", "x"), Seal("codex", "x", None, "b")):
+        with about(seal), pytest.raises(Unsupported, match="which alone can read it"):
+            items(compaction(seal), scope="a")
 
 
 def test_items_of_this_format_go_back_whole() -> None:

@@ -13,11 +13,13 @@ from gateway_core import (
     JsonObject,
     Message,
     Request,
+    Seal,
     Text,
     Unsupported,
     UpstreamCall,
     UpstreamProtocol,
     UpstreamStream,
+    seals,
 )
 from gateway_core.compaction import as_summary_request
 from gateway_core.events import Begin, End, Fail, Usage, Whole
@@ -25,13 +27,16 @@ from gateway_core.formats import responses
 from gateway_core.json import dumps
 from gateway_core.request import HostedTool, SessionHints, ToolChoice
 from gateway_grok.models import CAPABILITIES, STATIC_MODELS
+from gateway_grok.names import account_scope
 from gateway_grok.rails import RailMemory, opened
 from gateway_grok.settings import GrokSettings, Rail
 from support.about import each
 from support.grok_asking import ACCOUNT, asked, body_of, decoded, degraded, hello, translated
 
+SCOPE = account_scope(ACCOUNT)
 COMPACT = "https://api.x.ai/v1/responses/compact"
 ITEM: JsonObject = {"type": "compaction", "id": "cmp_1", "encrypted_content": "q0XhP"}
+SEALED = {**ITEM, "encrypted_content": seals.pack(Seal("grok", "q0XhP", None, SCOPE))}
 TRIGGER: JsonObject = {"type": "compaction_trigger"}
 HELLO: JsonObject = {"role": "user", "content": "Hello"}
 API = GrokSettings(rail="api")
@@ -173,7 +178,7 @@ def test_the_answer_is_one_item(headers: dict[str, str]) -> None:
     begin, item, end = events_of(ANSWER, headers)
     assert isinstance(begin, Begin)
     assert not begin.stored
-    assert item == Whole(0, Foreign("responses", "compaction", ITEM))
+    assert item == Whole(0, Foreign("responses", "compaction", SEALED))
     assert end == End("stop")
 
 
@@ -194,7 +199,7 @@ def test_an_item_in_a_stream_is_read_as_well() -> None:
     ended = {"type": "response.completed", "response": {"output": []}}
     data = b"".join(b"data: %b\n\n" % dumps(event) for event in (done, ended))
     events = events_of(data, {"content-type": "text/event-stream"})
-    assert Whole(0, Foreign("responses", "compaction", ITEM)) in events
+    assert Whole(0, Foreign("responses", "compaction", SEALED)) in events
 
 
 @each(

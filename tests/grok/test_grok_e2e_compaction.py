@@ -9,6 +9,7 @@ from typing import Any
 import openai
 import pytest
 
+from gateway_core import seals
 from gateway_core.compaction import read_summary
 from gateway_core.json import JsonObject
 from simulators.grok.backend import Recorded
@@ -106,7 +107,9 @@ def test_xai_compacts_and_goes_on(simulator: GrokSimulator, api_client: openai.O
         "function_call",
         "function_call_output",
     ]
-    assert second.of_type("compaction") == [item]
+    seal = seals.unpack(item["encrypted_content"])
+    assert seal is not None and seal.issuer == "grok"
+    assert second.of_type("compaction") == [{**item, "encrypted_content": seal.data}]
 
 
 def test_at_the_proxy_the_model_writes_a_summary(

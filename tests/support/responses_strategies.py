@@ -418,5 +418,6 @@ def _read_part(part: Part, issuer: str, id: str) -> Part:
     if isinstance(part, HostedCall):
         return replace(part, id=id)
     if isinstance(part, Foreign):
-        return replace(part, data={**part.data, "id": id})
+        opaque = seals.pack(Seal(issuer, part.data["encrypted_content"]))
+        return replace(part, data={**part.data, "id": id, "encrypted_content": opaque})
     raise AssertionError(f"an answer holds no {part!r}")

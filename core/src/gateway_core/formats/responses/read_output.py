@@ -9,6 +9,7 @@ event to event. It knows no bytes and no envelope; `read_stream` does.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from gateway_core import seals
 from gateway_core.content import Extras, Foreign, Reasoning, Seal, Text
 from gateway_core.errors import UpstreamProtocol
 from gateway_core.events import WholePart
@@ -19,7 +20,7 @@ from gateway_core.formats.responses.hosted import (
 )
 from gateway_core.formats.responses.read_items import reasoning_text
 from gateway_core.formats.responses.read_parts import read_citations
-from gateway_core.formats.responses.schema import FORMAT_NAME, flat_name
+from gateway_core.formats.responses.schema import COMPACTIONS, FORMAT_NAME, flat_name
 from gateway_core.json import JsonObject
 from gateway_core.parts import PartWriter
 
@@ -248,8 +249,15 @@ class OutputReader:
             id = state.shown_as or id or f"item_{place}"
             self._writer.whole(place, read_hosted({**item, "type": kind, "id": id}, id))
         elif kind:
-            self._writer.whole(place, Foreign(FORMAT_NAME, kind, {**item, "type": kind}))
+            self._writer.whole(place, Foreign(FORMAT_NAME, kind, self._sealed(item, kind)))
         state.done = True
+
+    def _sealed(self, item: JsonObject, kind: str) -> JsonObject:
+        """The item; a compaction says in its opaque part who made it: nobody else can read it."""
+        item = {**item, "type": kind}
+        if kind in COMPACTIONS and (opaque := _string(item, "encrypted_content")):
+            item["encrypted_content"] = seals.pack(Seal(self._issuer, opaque, None, self._scope))
+        return item
 
     def finish(self, output: Any) -> None:
         """The answer is complete; `output` is what its last event lists, possibly nothing.

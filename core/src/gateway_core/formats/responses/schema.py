@@ -11,6 +11,7 @@ from gateway_core.content import Extras, Role
 from gateway_core.json import JsonObject
 
 __all__ = [
+    "COMPACTIONS",
     "FAILED_MARK",
     "FORMAT_NAME",
     "KNOWN_FIELDS",
@@ -85,6 +86,8 @@ KNOWN_FIELDS: Final = (
 """Top-level fields that are read, or left out on purpose because they concern only how the vendor's
 own service runs. `type` and `generate` come in WebSocket frames."""
 
+COMPACTIONS: Final = ("compaction", "compaction_summary")
+"""Items that stand for the conversation before them."""
 _USER_ITEMS: Final = frozenset({"compaction_trigger", "mcp_approval_response"})
 _SYSTEM_ITEMS: Final = frozenset({"additional_tools", "configuration_update"})
 

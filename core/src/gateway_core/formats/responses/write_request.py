@@ -31,7 +31,13 @@ from gateway_core.content import (
 )
 from gateway_core.errors import Unsupported
 from gateway_core.formats.responses.hosted import image_item, search_item
-from gateway_core.formats.responses.schema import FAILED_MARK, FORMAT_NAME, extras_of, is_item
+from gateway_core.formats.responses.schema import (
+    COMPACTIONS,
+    FAILED_MARK,
+    FORMAT_NAME,
+    extras_of,
+    is_item,
+)
 from gateway_core.formats.responses.write_tools import ToolNames, write_tool_choice, write_tools
 from gateway_core.json import JsonObject
 from gateway_core.request import OutputSpec, Request
@@ -243,7 +249,7 @@ class _ItemWriter:
             case HostedCall(name="image_generation"):
                 return self._with_hosted_id(image_item(part), part)
             case Foreign():
-                return part.data
+                return self._unsealed(part, path)
             case HostedCall():
                 raise Unsupported(
                     f"{path}: a call of the hosted tool {part.name!r} has no Responses form",
@@ -255,6 +261,23 @@ class _ItemWriter:
         raise Unsupported(
             f"{path}: a {type(part).__name__} cannot be in a message of the assistant", param=path
         )
+
+    def _unsealed(self, part: Foreign, path: str) -> JsonObject:
+        """The item as its issuer gave it. Raises `Unsupported` for a compaction of another one."""
+        opaque = part.data.get("encrypted_content")
+        if part.kind not in COMPACTIONS or not isinstance(opaque, str):
+            return part.data
+        if not opaque.startswith(seals.PREFIX):
+            return part.data
+        seal = seals.unpack(opaque)
+        if seal is None or not seals.replayable(seal, self._issuer, self._scope):
+            whose = "is damaged" if seal is None else f"was made by {seal.issuer!r} for an account"
+            raise Unsupported(
+                f"{path}: the compaction of this conversation {whose}, which alone can read it; go "
+                "on there (`gateway accounts` shows the accounts), or start a new conversation",
+                param=path,
+            )
+        return {**part.data, "encrypted_content": seal.data}
 
     def _reasoning(self, part: Reasoning) -> JsonObject | None:
         seal = part.seal
