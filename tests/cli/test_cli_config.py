@@ -38,6 +38,12 @@ def test_show_names_origins_and_masks_secrets(gateway: GatewayCommand, file: Pat
     assert "canary" not in shown
 
 
+def test_what_a_provider_calls_a_secret_is_not_shown(acme: GatewayCommand) -> None:
+    acme.output("config", "set", "providers.acme.pin", "canary-pin")
+    assert acme.output("config", "get", "providers.acme.pin") == "(secret)\n"
+    assert "canary" not in acme.output("config", "show")
+
+
 def test_show_speaks_json(gateway: GatewayCommand, file: Path) -> None:
     shown = gateway.output("config", "show", "--json")
     values = json.loads(shown)

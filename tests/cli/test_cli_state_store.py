@@ -7,6 +7,7 @@ import openai
 import pytest
 from dirty_equals import IsPartialDict
 
+from support.about import about
 from support.command import GatewayCommand
 
 
@@ -49,6 +50,44 @@ def test_what_the_plugin_calls_a_secret_is_not_shown(chosen: GatewayCommand, the
     assert rows["state.store"].startswith('"elsewhere"')
     assert rows["state.options.folder"].startswith(f'"{there}"')
     assert rows["state.options.phrase"] == "(secret)  # GATEWAY_STATE__OPTIONS__PHRASE"
+
+
+SECRETIVE = """
+[state]
+store = "secretive"
+[state.options]
+place = "there"
+phrases = ["canary-1"]
+seed = "canary-2"
+prase = "canary-3"
+older = "canary-4"
+[state.options.by_host]
+one = "canary-5"
+[state.options.main]
+port = 1
+phrase = "canary-6"
+[[state.options.servers]]
+port = 2
+phrase = "canary-7"
+"""
+
+
+def test_no_secret_in_lists_and_tables_is_shown(gateway: GatewayCommand) -> None:
+    """Nor what nobody declares: left over from another store, or misspelled, it may be one."""
+    gateway.with_plugin("secretive", "support.secretive_plugin:SecretiveState")
+    gateway.home.mkdir(exist_ok=True)
+    (gateway.home / "config.toml").write_text(SECRETIVE)
+    for words in (["show"], ["show", "--json"], ["get", "state.options"]):
+        said = gateway.output("config", *words)
+        with about(words, said):
+            assert "canary" not in said
+            assert said.count("(secret)") == 7
+            assert '"there"' in said
+    for key in ("phrases", "older", "by_host.one", "servers"):
+        assert gateway.output("config", "get", f"state.options.{key}") == "(secret)\n"
+    assert "canary" not in gateway.failure("usage")
+    gateway.environ["GATEWAY_STATE__STORE"] = "sqlite"
+    assert gateway.output("config", "get", "state.options").count("(secret)") == 9
 
 
 def test_without_its_plugin_no_option_is_shown(chosen: GatewayCommand, there: Path) -> None:
@@ -96,7 +135,7 @@ def test_requests_are_counted_where_the_settings_say(
     assert acme.output("usage").startswith("no request since")
 
 
-@pytest.mark.parametrize("command", ["serve", "usage", "models", "status"])
+@pytest.mark.parametrize("command", ["serve", "usage", "models", "status", "accounts"])
 def test_nothing_begins_without_the_store_that_was_chosen(
     chosen: GatewayCommand, command: str
 ) -> None:
@@ -108,7 +147,8 @@ def test_nothing_begins_without_the_store_that_was_chosen(
         "see `gateway plugins`"
     )
     assert list(chosen.home.rglob("*.sqlite3")) == []
-    assert chosen.run("plugins").returncode == 0
+    for going_on in (["plugins"], ["config", "show"], ["config", "reset", "state.store"]):
+        assert chosen.run(*going_on).returncode == 0
 
 
 def test_a_server_finds_its_responses_again_after_a_restart(

@@ -1,8 +1,10 @@
 """Which store is taken: the one that the settings name, of whichever plugin, and never another."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -205,6 +207,22 @@ def test_what_is_no_store_is_refused(make_settings: Make) -> None:
     assert refused(settings, plugin).endswith("WrongResult: gave Half without batches")
 
 
+@each("part, lacking", [("usage", "prune"), ("runs", "finish"), ("presence", "id")])
+def test_a_store_without_one_method_is_refused_by_its_name(
+    make_settings: Make, part: str, lacking: str
+) -> None:
+    def make(options: object, folder: Path) -> MemoryStore:
+        store = MemoryStore(MemoryDatabase())
+        whole = getattr(store, part)
+        names = (name for name in dir(whole) if not name.startswith("_") and name != lacking)
+        setattr(store, part, SimpleNamespace(**{name: getattr(whole, name) for name in names}))
+        return store
+
+    settings = make_settings(GATEWAY_STATE__STORE="made")
+    said = refused(settings, making(make))
+    assert said.endswith(f"gave MemoryStore without {part}.{lacking}")
+
+
 class Leaky(MemoryStore):
     """Its driver's errors come through."""
 
@@ -241,4 +259,39 @@ async def test_a_store_that_fails_to_close_holds_up_nothing(
         async with Runtime(settings, extra_plugins=[plugin], installed=False) as runtime:
             http = runtime.transports.get("lines", "someone").http
     assert "the state was not closed: the server has gone away" in caplog.text
+    assert http.is_closed
+
+
+class Hanging(MemoryStore):
+    """Its server says nothing any more."""
+
+    async def aclose(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_store_that_hangs_when_it_is_closed_is_left(
+    make_settings: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_core.runtime.CLOSING_SECONDS", 0.05)
+    settings = make_settings(GATEWAY_STATE__STORE="made", GATEWAY_CREDENTIALS__STORE="file")
+    plugin = making(lambda options, folder: Hanging(MemoryDatabase()))
+    async with asyncio.timeout(5), Runtime(settings, extra_plugins=[plugin]) as runtime:
+        http = runtime.transports.get("lines", "someone").http
+    assert "the state was not closed within 0.05 s" in caplog.text
+    assert http.is_closed
+
+
+async def test_a_disk_that_is_gone_when_the_store_is_closed_holds_up_nothing(
+    make_settings: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = SqliteStore.aclose
+
+    async def aclose(self: SqliteStore) -> None:
+        await close(self)
+        raise OSError("no such device")
+
+    monkeypatch.setattr(SqliteStore, "aclose", aclose)
+    async with Runtime(make_settings(GATEWAY_CREDENTIALS__STORE="file")) as runtime:
+        http = runtime.transports.get("lines", "someone").http
+    assert "the state was not closed: no such device" in caplog.text
     assert http.is_closed

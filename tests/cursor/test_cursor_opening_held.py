@@ -120,6 +120,19 @@ class TestHeldRun:
         await finish(other, "upon a time")
         assert text_of(await asking) == "Once upon a time"
 
+    async def test_a_run_whose_login_went_during_its_turn_is_not_held(self, client: Client) -> None:
+        asking = client.ask()
+        run = await client.server.next()
+        await run.first()
+        await run.answer(says("Let me look. "))
+        client.transport.log_out()
+        await run.send(call(), STEP)
+        assert (await asking).stop == "tool_use"
+        assert len(client.opener.held) == 0
+        assert await run.left() == CANCEL
+        request = await client.replays(client.ask(results=RESULTS))
+        assert request.conversation_id == CONVERSATION
+
     async def test_what_is_asked_beside_it_with_other_tools_leaves_it_alone(
         self, client: Client
     ) -> None:

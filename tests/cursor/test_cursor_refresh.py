@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from gateway_core import Credential, GatewayError, LoginRequired, UpstreamProtocol
+from gateway_cursor.identity import login_mark
 from gateway_cursor.importer import import_login
 from gateway_cursor.refresh import refresh
 from gateway_cursor.settings import CursorSettings
@@ -64,6 +65,21 @@ async def test_a_new_refresh_token_takes_the_place_of_the_old_one(
     granted = {"access_token": jwt("fake-access-2"), "refresh_token": jwt("fake-refresh-2")}
     service.say(TOKEN, httpx.Response(200, json=granted))
     assert tokens_of(await refresh(SESSION, http, settings))[1] == jwt("fake-refresh-2")
+
+
+async def test_a_new_refresh_token_makes_no_other_login_of_it(
+    service: CursorService, http: httpx.AsyncClient, settings: CursorSettings
+) -> None:
+    """Runs that wait belong to a login, and a renewal comes in the middle of work."""
+    renewed = SESSION
+    for number in (2, 3):
+        granted = {"access_token": jwt(f"access-{number}"), "refresh_token": jwt(f"fake-{number}")}
+        service.say(TOKEN, httpx.Response(200, json=granted))
+        renewed = await refresh(renewed, http, settings)
+        assert login_mark(renewed) == login_mark(SESSION)
+    assert tokens_of(renewed) == (jwt("access-3"), jwt("fake-3"))
+    anew = SESSION.model_copy(update={"refresh_token": renewed.refresh_token})
+    assert login_mark(anew) != login_mark(SESSION)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ from typing import Any
 import openai
 import pytest
 
-from gateway_core import Capabilities, Event, Foreign, Text, Unsupported
+from gateway_core import (
+    Capabilities,
+    Event,
+    Foreign,
+    Text,
+    ToolCall,
+    ToolResult,
+    Unsupported,
+)
 from gateway_core.compaction import read_summary
 from gateway_core.content import Message
 from gateway_core.events import Begin, Close, Delta, End, Fail, Open, Usage, Whole
@@ -225,6 +233,28 @@ def test_a_conversation_goes_on_from_a_stored_compaction(
     assert told[:2] == ["Fix it", "And test it"]
     assert [text.endswith("We fixed it.") for text in told[2:]] == [True]
     assert last == "Go on"
+
+
+def test_a_call_that_was_open_at_a_stored_compaction_gets_its_result(
+    client: openai.OpenAI, provider: ScriptedProvider
+) -> None:
+    call = ToolCall("call_1", "Bash", "")
+    calling: list[Event] = [Open(0, call), Delta(0, "{}"), Close(0), End("tool_use")]
+    provider.script = [calling, SUMMARY, HELLO]
+    tools: Any = [TOOL]
+    asked: Any = [TRIGGER]
+    first = client.responses.create(model="plain", input="Fix it", tools=tools, store=True)
+    compacted = client.responses.create(
+        model="plain", input=asked, tools=tools, previous_response_id=first.id
+    )
+    result: Any = {"type": "function_call_output", "call_id": "call_1", "output": "ok"}
+    client.responses.create(
+        model="plain", input=[result], tools=tools, previous_response_id=compacted.id
+    )
+    parts = [part for message in provider.requests[-1].messages for part in message.parts]
+    kinds = [type(part) for part in parts]
+    assert kinds == [Text, Text, ToolCall, ToolResult]
+    assert isinstance(parts[1], Text) and parts[1].text.endswith("We fixed it.")
 
 
 def test_no_upstream_is_to_store_a_summary(

@@ -18,12 +18,13 @@ from gateway_core import (
     InvalidRequest,
     Model,
     ProviderInfo,
+    Unauthorized,
     UpstreamCall,
     hookimpl,
 )
 from gateway_core.content import Message, Text
 from gateway_core.credentials.store import CredentialStore, MemoryStore
-from gateway_core.errors import Forbidden, LoginRequired, UpstreamFailed
+from gateway_core.errors import Forbidden, LoginRequired, NotFound, UpstreamFailed
 from gateway_core.events import Begin, Fail, Notice, NoticeSeen, Usage, UsageSeen
 from gateway_core.response_ids import new_id
 from support.about import about
@@ -148,18 +149,34 @@ def test_what_is_deleted_while_it_comes_is_not_kept_afterwards(tmp_path: Path) -
             client.responses.retrieve(KEPT_ID)
 
 
-def test_the_account_that_made_it_is_found(tmp_path: Path, keeper: Keeper) -> None:
+@pytest.mark.parametrize(
+    "to_others",
+    [
+        NotFound("no such response"),
+        Forbidden("not for this account"),
+        LoginRequired("run `gateway login scripted`"),
+        Unauthorized("who are you"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_the_account_that_made_it_is_found(
+    tmp_path: Path, keeper: Keeper, to_others: GatewayError
+) -> None:
     """And asked to delete it, though another one is active by now."""
-    abe = LOGIN.model_copy(update={"account": "abe", "access_token": SecretStr("token-of-abe")})
-    keeper.script, keeper.owner = [KEPT], "token-1"
-    keeper.kept["up-1"] = {"id": "up-1"}
+    abe, amy = (
+        LOGIN.model_copy(update={"account": name, "access_token": SecretStr(f"token-of-{name}")})
+        for name in ("abe", "amy")
+    )
+    keeper.owner, keeper.to_others = "token-1", to_others
+    keeper.kept["up-1"] = {"id": "up-1", "object": "response", "output": []}
+    store = MemoryStore(abe, amy, LOGIN)
     with (
-        running_gateway(tmp_path, extra_plugins=[keeper], store=MemoryStore(abe, LOGIN)) as gateway,
+        running_gateway(tmp_path, extra_plugins=[keeper], store=store) as gateway,
         gateway.openai() as client,
     ):
-        create(client, "Hello", store=True)
+        assert client.responses.retrieve(KEPT_ID).id == KEPT_ID
         client.responses.delete(KEPT_ID)
-    assert {token for _, _, token in keeper.acted} == {"token-of-abe", "token-1"}
+    assert {token for _, _, token in keeper.acted} >= {"token-of-abe", "token-of-amy", "token-1"}
     assert keeper.kept == {}
 
 
@@ -254,6 +271,18 @@ def test_a_bare_id_leads_to_the_copy_when_the_upstream_has_lost_it(
     assert texts(keeper.requests[2].messages) == ["Hello", "Hi", "More"]
     create(client, "And more", previous_response_id=second.id)
     assert texts(keeper.requests[3].messages) == ["Hello", "Hi", "More", "Hi", "And more"]
+
+
+def test_a_background_response_from_a_bare_id_goes_on_from_the_copy(
+    client: openai.OpenAI, keeper: Keeper, other: Other
+) -> None:
+    keeper.script, other.script = [KEPT, PLAIN], [PLAIN]
+    create(client, "Hello", store=True)
+    queued = create(client, "More", previous_response_id="up-1", background=True)
+    *_, last = client.responses.retrieve(queued.id, stream=True)
+    assert last.type == "response.completed"
+    create(client, "And more", "other-1", previous_response_id=queued.id)
+    assert texts(other.requests[0].messages) == ["Hello", "Hi", "More", "Hi", "And more"]
 
 
 def test_a_loss_without_a_copy_is_told_as_the_upstream_said_it(

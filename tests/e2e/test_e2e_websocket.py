@@ -18,23 +18,19 @@ from gateway_core.cli.server import Server
 from gateway_core.content import Text, ToolCall, ToolResult
 from gateway_core.credentials.store import MemoryStore
 from gateway_core.errors import Overloaded, RateLimited
-from gateway_core.events import Close, Delta, End, Event, Fail, Open, Usage
+from gateway_core.events import Close, Delta, End, Fail, Open
 from support.keeper import KEPT_ID, LOGIN, Keeper
 from support.scripted_provider import ScriptedProvider
-from support.server import KEY, Gateway, running_gateway
+from support.server import Gateway, running_gateway
+from support.sockets import AUTH, answer, create, opened, said_to, saying
 from support.turns import Start
 from support.upstream import ScriptedUpstream
 
 THE_SDK_IS_OLDER = pytest.mark.filterwarnings(
     "ignore:connect.. must be used as a context manager:DeprecationWarning"
 )
-AUTH = {"authorization": f"Bearer {KEY}"}
 UPGRADE = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
 HANDSHAKE_KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-
-
-def saying(text: str) -> list[Event]:
-    return [Open(0, Text("")), Delta(0, text), Close(0), End("stop", usage=Usage(3, output=1))]
 
 
 @pytest.fixture
@@ -48,41 +44,10 @@ def gateway(tmp_path: Path, provider: ScriptedProvider) -> Iterator[Gateway]:
         yield gateway
 
 
-def opened(gateway: Gateway, **headers: str) -> ClientConnection:
-    url = gateway.url.replace("http:", "ws:") + "/v1/responses"
-    return connect(url, additional_headers={**AUTH, **headers}, proxy=None, max_size=None)
-
-
 @pytest.fixture
 def socket(gateway: Gateway) -> Iterator[ClientConnection]:
     with opened(gateway) as socket:
         yield socket
-
-
-def create(socket: ClientConnection, **fields: Any) -> list[dict[str, Any]]:
-    """Ask for a response; its events, up to the last."""
-    event = {"type": "response.create", "model": "scripted-1", "store": False, **fields}
-    socket.send(json.dumps(event))
-    return answer(socket)
-
-
-def answer(socket: ClientConnection) -> list[dict[str, Any]]:
-    events = []
-    while True:
-        events.append(json.loads(socket.recv(10)))
-        kind = events[-1]["type"]
-        if kind in ("response.completed", "response.incomplete", "response.failed", "error"):
-            return events
-
-
-def said_to(provider: ScriptedProvider) -> list[str]:
-    """What the latest request says, message by message."""
-    return [
-        f"{message.role}: {part.text}"
-        for message in provider.requests[-1].messages
-        for part in message.parts
-        if isinstance(part, Text)
-    ]
 
 
 @THE_SDK_IS_OLDER

@@ -45,7 +45,8 @@ LOGIN = Credential(
 class Keeper(ScriptedProvider):
     """kept: by the upstream's id. acted: action, id and token of each request about one.
     refuse: how many of these are refused as unauthorized. failure: what it answers all of them.
-    owner: the token of the account whose responses they are; None for any.
+    owner: the token of the account whose responses they are; None for any. to_others: what it
+    answers other accounts.
     """
 
     kept: dict[str, JsonObject] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Keeper(ScriptedProvider):
     refuse: int = 0
     failure: GatewayError | None = None
     owner: str | None = None
+    to_others: GatewayError = field(default_factory=lambda: NotFound("no such response"))
 
     @hookimpl
     def gateway_provider(self) -> ProviderInfo:
@@ -78,7 +80,9 @@ class Keeper(ScriptedProvider):
             raise self.failure
         if action in ("cancel", "input_items"):
             raise Unsupported("nothing can be cancelled or listed")
-        if response_id not in self.kept or self.owner not in (None, token):
+        if self.owner not in (None, token):
+            raise self.to_others
+        if response_id not in self.kept:
             raise NotFound("no such response")
         if action == "delete":
             del self.kept[response_id]

@@ -115,11 +115,12 @@ class KeptResponses:
             return request
         if turns[-1].previous is not None:
             raise _incomplete(previous, turns)
-        earlier = await asyncio.to_thread(_items, turns)
+        said = input_items(request.source.body.get("input"))
+        earlier = await asyncio.to_thread(_items, turns, said)
         messages = await asyncio.to_thread(messages_after, earlier, request.messages)
         messages, tools = with_added_tools(messages, request.tools)
         body = {key: value for key, value in request.source.body.items() if key not in _REPLACED}
-        body["input"] = [*earlier, *input_items(request.source.body.get("input"))]
+        body["input"] = [*earlier, *said]
         return replace(
             request,
             messages=messages,
@@ -303,8 +304,9 @@ def not_kept(id: str) -> NotFound:
 _REPLACED = ("input", "previous_response_id")
 
 
-def _items(turns: Sequence[StoredResponse]) -> list[JsonObject]:
+def _items(turns: Sequence[StoredResponse], then: Sequence[JsonObject]) -> list[JsonObject]:
     """All items of a conversation whose latest turn comes first, in the order of their telling.
+    then: the items that come behind them.
 
     Raises `InvalidRequest` when one of them has not ended.
     """
@@ -319,7 +321,7 @@ def _items(turns: Sequence[StoredResponse]) -> list[JsonObject]:
             )
         items += loads(stored.input)
         items += response["output"]
-    return since_compaction(items)
+    return since_compaction(items, then)
 
 
 def _incomplete(previous: str, turns: Sequence[StoredResponse]) -> InvalidRequest:

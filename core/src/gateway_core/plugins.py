@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 import pluggy
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr
 
 from gateway_core.defaults import CoreDefaults
 from gateway_core.hookspecs import CONTRACT, PROJECT, SUPPORTED_CONTRACTS, GatewaySpec
@@ -357,10 +357,19 @@ def _check_contract(contract: int) -> None:
 def _hide(values: Mapping[str, Any]) -> None:
     """Have the secrets among a store's options redacted: its driver's errors may quote them."""
     for value in values.values():
-        if isinstance(value, SecretStr):
-            register_secret(value.get_secret_value())
-        elif isinstance(value, Mapping):
-            _hide(value)
+        _hide_value(value)
+
+
+def _hide_value(value: object) -> None:
+    if isinstance(value, SecretStr):
+        register_secret(value.get_secret_value())
+    elif isinstance(value, SecretBytes):
+        register_secret(value.get_secret_value().decode(errors="replace"))
+    elif isinstance(value, Mapping):
+        _hide(value)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            _hide_value(inner)
 
 
 def _installed(names: Iterable[str]) -> str:

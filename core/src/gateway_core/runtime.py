@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
 """How often logins of other processes are looked for."""
+CLOSING_SECONDS = 10.0
+"""How long the end of a process waits for the state: a plugin's store may hang."""
 _RETRY_SECONDS = 300.0
 
 
@@ -106,10 +108,13 @@ class Runtime:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await self.usage.write()
         try:
-            await self.responses.aclose()  # closes the store, and with it the presence
-        except StateError as error:
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await self.usage.write()
+                await self.responses.aclose()  # closes the store, and with it the presence
+        except TimeoutError:
+            log.warning("the state was not closed within %g s", CLOSING_SECONDS)
+        except (StateError, OSError) as error:
             log.warning("the state was not closed: %s", error)
         await self.credentials.aclose()
         await self.transports.aclose()

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway_core.settings_file import KeyPath, SettingsError, TomlFile, dotted, parse_key
@@ -24,6 +24,7 @@ __all__ = [
     "Origin",
     "explain_invalid",
     "gather",
+    "is_declared",
     "is_secret",
     "origin_of",
     "suggestion",
@@ -182,12 +183,39 @@ def is_secret(path: KeyPath, model: type[BaseModel] | None = None) -> bool:
     if path and any(word in path[-1].lower() for word in _SECRET_WORDS):
         return True
     annotation: Any = model
+    spread: list[Any] = []
     for key in path:
         info = annotation.model_fields.get(key) if _is_model(annotation) else None
         if info is None:
+            return _holds_secret(annotation)
+        spread = _spread(info.annotation)
+        annotation = next(filter(_is_model, spread), info.annotation)
+    return any(_holds_secret(one) for one in spread if not _is_union(one) and not _is_model(one))
+
+
+def is_declared(path: KeyPath, model: type[BaseModel]) -> bool:
+    """Whether a model has a setting at this path, or one that is a table with any keys."""
+    annotation: Any = model
+    for key in path:
+        if not _is_model(annotation):
+            return True
+        info = annotation.model_fields.get(key)
+        if info is None:
             return False
         annotation = next(filter(_is_model, _spread(info.annotation)), info.annotation)
-    return SecretStr in _spread(annotation)
+    return True
+
+
+def _holds_secret(annotation: Any, around: tuple[Any, ...] = ()) -> bool:
+    """Whether a value of this type may have a secret anywhere in it. around: the models that it is
+    in, as one may hold others of its kind.
+    """
+    if _is_model(annotation):
+        fields = () if annotation in around else annotation.model_fields.values()
+        return any(_holds_secret(info.annotation, (*around, annotation)) for info in fields)
+    if annotation in (SecretStr, SecretBytes):
+        return True
+    return any(_holds_secret(inner, around) for inner in get_args(annotation))
 
 
 def suggestion(word: str, known: Iterable[str]) -> str | None:
@@ -263,10 +291,14 @@ def _is_model(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
+def _is_union(annotation: object) -> bool:
+    return get_origin(annotation) in (Union, UnionType, Annotated)
+
+
 def _spread(annotation: Any) -> list[Any]:
     """The annotation and the members of the unions and `Annotated` around it, not of containers."""
     spread = [annotation]
-    if get_origin(annotation) in (Union, UnionType, Annotated):
+    if _is_union(annotation):
         for member in get_args(annotation):
             spread += _spread(member)
     return spread
@@ -293,7 +325,7 @@ def _cause(
     value = detail["input"]
     shown = (
         ""
-        if is_secret(path[len(prefix) :], model) or isinstance(value, dict)
+        if is_secret(path[len(prefix) :], model) or isinstance(value, dict | list)
         else f", not {value!r}"
     )
     if kind == "literal_error":

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gateway_core.errors import (
+    Forbidden,
     GatewayError,
     InvalidRequest,
     LoginRequired,
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 _LINKS = ("id", "previous_response_id", "response_id")
 _FORWARDED = ("retrieve", "delete")
+_NOT_THIS_ACCOUNTS = (NotFound, Forbidden, LoginRequired, Unauthorized)
+"""Errors of one account that say nothing of what another one would be told."""
 
 
 def with_packed_previous(request: Request, provider: str) -> Request:
@@ -152,11 +155,11 @@ class StoredResponses:
         credentials = self._runtime.credentials
         try:
             return await self._ask_as(None, action, found)
-        except NotFound:
+        except _NOT_THIS_ACCOUNTS:
             active = await credentials.active(found.provider)
             for account in await credentials.accounts(found.provider):
                 if account != active:
-                    with suppress(NotFound, LoginRequired):
+                    with suppress(*_NOT_THIS_ACCOUNTS):
                         return await self._ask_as(account, action, found)
             raise
 

@@ -30,6 +30,7 @@ from gateway_core.events import End, Event, Fail, Usage
 from gateway_core.exchange import Turn
 from gateway_core.formats import responses
 from gateway_core.formats.base import optional, required
+from gateway_core.formats.responses.compact import since_compaction
 from gateway_core.formats.responses.stored_items import input_items
 from gateway_core.json import JsonObject, dumps, loads, loads_object
 
@@ -196,13 +197,17 @@ class _Connection:
             said = body.get("input")
             if said is not None and not isinstance(said, str | list):
                 raise InvalidRequest("input: expected a string or a list", param="input")
-            body["input"] = [*earlier.items, *input_items(said)]
+            items = input_items(said)
+            known = [item for item in items if isinstance(item, dict)]
+            body["input"] = [*since_compaction(earlier.items, known), *items]
         return body
 
-    def remember(self, said: Any, response: JsonObject) -> None:
-        """Let later requests go on from this response to what was said."""
+    def remember(self, said: Any, response: JsonObject, *, stored: bool) -> None:
+        """Let later requests go on from this response to what was said. stored: whether it can be
+        found elsewhere by now.
+        """
         items = [*input_items(said), *response["output"]]
-        self._remembered[response["id"]] = _Remembered(items, response["store"])
+        self._remembered[response["id"]] = _Remembered(items, stored)
         if len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
 
@@ -233,6 +238,7 @@ class _Answer:
         self.started = False
         self._connection = connection
         self._stream_id = stream_id
+        self._is_kept = True
         self._writer = responses.StreamWriter(turn.request, turn.request.model)
 
     async def warm_up(self) -> None:
@@ -257,7 +263,7 @@ class _Answer:
             if keep is not None and type(events[-1]) is End:
                 frames = self._writer.events(events)
                 try:
-                    await keep()
+                    self._is_kept = await keep()
                 finally:
                     await self._send(frames)
             else:
@@ -276,7 +282,9 @@ class _Answer:
             asked = self.turn.recalled
             if asked.session.previous_response_id is None:  # else only an upstream knows it all
                 response = loads_object(frames[-1])["response"]
-                self._connection.remember(asked.source.body.get("input"), response)
+                stored = response["store"] and self._is_kept  # which may yet be tried again
+                said = asked.source.body.get("input")
+                self._connection.remember(said, response, stored=stored)
 
 
 def _read_event(message: Message) -> JsonObject:

@@ -163,7 +163,7 @@ class BackgroundResponses:
         items = input_items(request.source.body.get("input"))
         stored = StoredResponse(
             id=run.id,
-            previous=request.session.previous_response_id,
+            previous=turn.previous,
             provider=route.provider,
             model=route.model,
             created=run.queued.created_at,

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -20,7 +21,7 @@ from gateway_core.settings import (
     local_key,
 )
 from gateway_core.settings_file import KeyPath, TomlFile, dotted, parse_key, toml_value
-from gateway_core.settings_layers import is_secret
+from gateway_core.settings_layers import is_declared, is_secret
 
 __all__ = ["get_setting", "reset_settings", "set_setting", "show_key", "show_path", "show_settings"]
 
@@ -160,27 +161,41 @@ def _rows(settings: Settings) -> Iterator[tuple[KeyPath, Any, str | None]]:
     dumped = {
         name: value if name == "providers" else value.model_dump() for name, value in values.items()
     }
-    is_secret_option = _secret_options(settings) if settings.state.options else is_secret
+    is_secret_option = _secret_options(settings)
     for path, value in _flat(dumped, ()):
         origin = settings.origins.get(dotted(path))
         hidden = (
             isinstance(value, SecretStr)
-            or (path[0] == "providers" and is_secret(path))
-            or (path[:2] == _OPTIONS and is_secret_option(path[2:]))
+            or (path[0] == "providers" and is_secret_option(path))
+            or (path[:2] == _OPTIONS and is_secret_option(path))
         )
         shown = _MASK if hidden and value is not None else _plain(value)
         yield path, shown, str(origin) if origin else None
 
 
 def _secret_options(settings: Settings) -> Callable[[KeyPath], bool]:
-    """Which of the store's options must not be shown: those that its plugin declares as secrets;
-    all of them where that plugin cannot be asked, as an address may have a password in it.
+    """Which options of the store and of providers must not be shown: those that a plugin declares
+    as secrets. Of the store, also those that it does not declare, and all where its plugin cannot
+    be asked: what is left over or misspelled may be a secret, as an address may have one in it.
     """
-    try:
-        info = PluginSet(settings).stores.get(settings.state.store)
-    except SettingsError:  # some other plugin's table is wrong
-        info = None
-    return (lambda path: True) if info is None else lambda path: is_secret(path, info.settings)
+    plugins: PluginSet | None = None
+    if settings.state.options or settings.providers:
+        with suppress(SettingsError):  # some plugin's table is wrong
+            plugins = PluginSet(settings)
+
+    def is_hidden(path: KeyPath) -> bool:
+        if path[0] == "providers":
+            relay = plugins.providers.get(path[1]) if plugins else None
+            return is_secret(path) or (
+                relay is not None and is_secret(path[2:], relay.info.settings)
+            )
+        info = plugins.stores.get(settings.state.store) if plugins else None
+        if info is None:
+            return True
+        option = path[2:]
+        return is_secret(option, info.settings) or not is_declared(option, info.settings)
+
+    return is_hidden
 
 
 def _flat(table: Mapping[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

@@ -4,20 +4,41 @@ The gateway counts on `StateError` where a store fails: an answer then goes out 
 What else a store raises is a bug of its plugin, and is made into one here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from gateway_core.state.store import StateError, StateStore
+from gateway_core.state.store import (
+    BatchStore,
+    Presence,
+    ResponseStore,
+    RunStore,
+    StateError,
+    StateStore,
+    UsageStore,
+)
 
 __all__ = ["guarded", "missing_parts"]
 
-_PARTS: Final = ("responses", "runs", "batches", "usage", "presence")
+_PARTS: Final[Mapping[str, type]] = {
+    "responses": ResponseStore,
+    "runs": RunStore,
+    "batches": BatchStore,
+    "usage": UsageStore,
+    "presence": Presence,
+}
 _METHODS: Final = ("open", "aclose")
 
 
 def missing_parts(store: object) -> list[str]:
     """What a store lacks to be a `StateStore`, as far as that is seen without asking it."""
-    return [name for name in (*_PARTS, *_METHODS) if not hasattr(store, name)]
+    missing = [name for name in (*_PARTS, *_METHODS) if not hasattr(store, name)]
+    return missing + [
+        f"{part}.{name}"
+        for part, kind in _PARTS.items()
+        for name in vars(kind)
+        if part not in missing and not name.startswith("_")
+        if not hasattr(getattr(store, part), name)
+    ]
 
 
 def guarded(store: StateStore, name: str, tell: Callable[[Exception], None]) -> StateStore:

@@ -47,6 +47,8 @@ class FilePresence:
 
     async def is_alive(self, id: str) -> bool:
         """See `Presence`. Forgets one that is not."""
+        if self._closed:
+            raise StateError(f"{self._folder} is closed")
         if id == self.id:
             return True
         file = self._file(id)
@@ -70,7 +72,8 @@ class FilePresence:
             await self._held.aclose()
             if self._announced:
                 self._announced = False
-                self._file(self.id).unlink(missing_ok=True)
+                with suppress(OSError):  # without its lock it says that nobody is there
+                    self._file(self.id).unlink(missing_ok=True)
 
     async def _forget_the_dead(self) -> None:
         """Remove what killed processes have left that had no work."""

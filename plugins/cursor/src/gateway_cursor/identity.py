@@ -43,9 +43,10 @@ def account_scope(credential: Credential) -> str:
 def login_mark(credential: Credential) -> str:
     """Tells one login of an account from another, without a word of its secrets.
 
-    A new access token leaves it as it is. A new refresh token, which few renewals bring, makes
-    another login of it: no more is known of where a token comes from.
+    What a renewal brings leaves it as it is: a new refresh token comes with the mark of the old.
     """
+    if isinstance(noted := credential.extra.get("login"), str):
+        return noted
     token = (credential.refresh_token or credential.access_token).get_secret_value()
     return hashlib.sha256(f"gateway-cursor login {token}".encode()).hexdigest()[:12]
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from gateway_core import UpstreamCall, UpstreamStream
 from gateway_core.errors import Internal
@@ -45,6 +46,7 @@ class Opener:
         self._pace = pace or Pace()
         self._conversations = Conversations()
         self._held = HeldRuns(lambda held: self._conversations.release(held.claimed))
+        self._gone: WeakSet[LiveRun] = WeakSet()
 
     @property
     def held(self) -> HeldRuns:
@@ -143,11 +145,15 @@ class Opener:
                 forget()
             self._held.forget(live)
 
+        def logged_out() -> None:
+            self._gone.add(live)  # a turn under way is brought to its end, and not held then
+            self._held.forget(live, "its login is gone")
+
         run = Run(plan, start)
         live = LiveRun(run, await open_h2(url, headers, transport), self._pace, at_end)
         forgets = (
             transport.at_close(live.aclose),
-            transport.at_logout(lambda: self._held.forget(live, "its login is gone")),
+            transport.at_logout(logged_out),
         )
         return live
 
@@ -162,6 +168,10 @@ class Opener:
             turn.claimed,
         )
         limits = plan.limits
+        if turn.live in self._gone:
+            self._conversations.release(turn.claimed)
+            turn.live.abort()
+            return
         self._held.hold(held, seconds=limits.held_seconds, most=limits.held_runs)
 
     def _leave(self, turn: _Turn) -> None:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from gateway_core import Credential, LoginRequired, UpstreamProtocol
 from gateway_core.credentials.oauth import TokenResponse, jwt_claims
 from gateway_core.lookups import number_at, text_at
-from gateway_cursor.identity import Kind
+from gateway_cursor.identity import Kind, login_mark
 
 __all__ = ["new_credential", "renewed_with"]
 
@@ -55,13 +55,18 @@ def renewed_with(credential: Credential, tokens: TokenResponse, *, keep: bool) -
         raise LoginRequired(
             "Cursor renewed the login with that of another account; run `gateway login cursor`"
         )
-    refresh = credential.refresh_token if keep else tokens.refresh_token
+    before = credential.refresh_token
+    refresh = (None if keep else tokens.refresh_token) or before
+    extra = credential.extra
+    if refresh != before:
+        extra = {**extra, "login": login_mark(credential)}
     return credential.model_copy(
         update={
             "access_token": tokens.access_token,
-            "refresh_token": refresh or credential.refresh_token,
+            "refresh_token": refresh,
             "expires_at": _token_end(tokens.access_token, tokens.received_at),
             "refresh_at": None,
+            "extra": extra,
         }
     )
 

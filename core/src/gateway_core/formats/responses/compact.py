@@ -7,7 +7,7 @@ that stands for the whole conversation from then on. Sources: the official SDK's
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway_core.compaction import asks_for_compaction, trigger
@@ -15,7 +15,7 @@ from gateway_core.content import Foreign
 from gateway_core.errors import InvalidRequest, UpstreamProtocol
 from gateway_core.formats.responses.output_items import usage_of
 from gateway_core.formats.responses.read_request import read_request
-from gateway_core.formats.responses.schema import FORMAT_NAME
+from gateway_core.formats.responses.schema import COMPACTIONS, FORMAT_NAME
 from gateway_core.json import JsonObject
 from gateway_core.parts import Response
 from gateway_core.request import Request
@@ -29,7 +29,8 @@ __all__ = [
 ]
 
 _KEPT_ROLES = ("user", "system", "developer")
-_KINDS = ("compaction", "compaction_summary")
+_CALLS = ("function_call", "custom_tool_call")
+_OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
 
 def read_compact_request(body: JsonObject, headers: Mapping[str, str]) -> Request:
@@ -67,7 +68,7 @@ def compact_body(
     compactions = [
         part.data
         for part in response.parts
-        if isinstance(part, Foreign) and part.namespace == FORMAT_NAME and part.kind in _KINDS
+        if isinstance(part, Foreign) and part.namespace == FORMAT_NAME and part.kind in COMPACTIONS
     ]
     if not compactions:
         raise UpstreamProtocol("the upstream answered without a compaction item")
@@ -85,13 +86,24 @@ def compact_body(
     }
 
 
-def since_compaction(items: list[JsonObject]) -> list[JsonObject]:
+def since_compaction(items: list[JsonObject], then: Sequence[JsonObject] = ()) -> list[JsonObject]:
     """The items that a conversation goes on with: its last compaction and what followed, and the
     messages to the model before it, as in `compact_body`. Triggers are done with.
+
+    Kept of what was before are also tools that were offered, and calls whose results came after,
+    or come `then`.
     """
     items = [item for item in items if item.get("type") != "compaction_trigger"]
-    last = max((at for at, item in enumerate(items) if item.get("type") in _KINDS), default=0)
-    return [*_told(items[:last]), *items[last:]]
+    places = [at for at, item in enumerate(items) if item.get("type") in COMPACTIONS]
+    if not places:
+        return items
+    before, compaction, after = items[: places[-1]], items[places[-1]], items[places[-1] + 1 :]
+    offered = [item for item in before if item.get("type") == "additional_tools"]
+    late = {item.get("call_id") for item in (*after, *then) if item.get("type") in _OUTPUTS}
+    open_calls = [
+        item for item in before if item.get("type") in _CALLS and item.get("call_id") in late
+    ]
+    return [*offered, *_told(before), compaction, *open_calls, *after]
 
 
 def read_count_request(body: JsonObject, headers: Mapping[str, str]) -> Request:

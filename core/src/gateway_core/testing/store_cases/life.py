@@ -37,14 +37,22 @@ _ASKED: dict[str, Callable[[StateStore], Awaitable[object]]] = {
     "open": lambda store: store.open(),
     "responses.put": lambda store: store.responses.put(_RESPONSE),
     "responses.get": lambda store: store.responses.get("a"),
+    "responses.conversation": lambda store: store.responses.conversation("a", 1, 1),
+    "responses.delete": lambda store: store.responses.delete("a"),
     "responses.prune": lambda store: store.responses.prune(0, 0),
     "runs.begin": lambda store: store.runs.begin(_RESPONSE, "one", b""),
     "runs.all": lambda store: store.runs.all(),
+    "runs.get": lambda store: store.runs.get("a"),
+    "runs.start": lambda store: store.runs.start("a", "one", b""),
+    "runs.finish": lambda store: store.runs.finish("a", "one", b""),
+    "runs.pieces": lambda store: store.runs.pieces("a"),
     "batches.put": lambda store: store.batches.put(StoredBatch("b", 1, 2, 0), [], 1),
     "batches.claim": lambda store: store.batches.claim("one", [], 1),
     "usage.add": lambda store: store.usage.add([_RECORD]),
     "usage.sums": lambda store: store.usage.sums("model", 0),
+    "usage.prune": lambda store: store.usage.prune(0),
     "presence.announce": lambda store: store.presence.announce(),
+    "presence.is_alive": lambda store: store.presence.is_alive(store.presence.id),
 }
 
 

@@ -106,6 +106,17 @@ async def what_is_deleted_is_gone(stores: Stores) -> None:
     assert await kept(other, "a", "b") == ["b"]
 
 
+@AREA.case(10)
+async def what_goes_on_from_a_deleted_one_stays(stores: Stores) -> None:
+    """A deletion is of one response: those before it and after it stay."""
+    store = stores.open()
+    for id, previous in [("a", None), ("b", "a"), ("c", "b")]:
+        await store.responses.put(stored(id, previous))
+    assert await store.responses.delete("b") is True
+    assert await kept(store, "a", "b", "c") == ["a", "c"]
+    assert await conversation(store, "c") == ["c"]
+
+
 @AREA.case(7)
 async def what_is_unused_for_too_long_goes(stores: Stores) -> None:
     """Pruning forgets what was last used before a time, and says how many those were."""
