@@ -16,13 +16,31 @@ from gateway_core.formats.responses import (
     read_request,
     write_request,
 )
+from gateway_core.formats.responses.compact import since_compaction
 from gateway_core.json import JsonObject
 from gateway_core.parts import Response
 from gateway_core.tokens import count_request
+from support.about import each
 
 SUMMARY = summary_item("We fixed it.")
 CALL = {"type": "function_call", "call_id": "call_1", "name": "Bash", "arguments": "{}"}
 RESULT = {"type": "function_call_output", "call_id": "call_1", "output": "ok"}
+CUSTOM = {"type": "custom_tool_call", "call_id": "call_2", "name": "patch", "input": "x"}
+PATCHED = {"type": "custom_tool_call_output", "call_id": "call_2", "output": "ok"}
+OFFERED = {"type": "additional_tools", "tools": [{"type": "function", "name": "Bash"}]}
+TRIGGER = {"type": "compaction_trigger"}
+USER = {
+    "type": "message",
+    "role": "user",
+    "id": "msg_u",
+    "status": "completed",
+    "content": [{"type": "input_text", "text": "Fix it"}],
+}
+SAID = {
+    "type": "message",
+    "role": "assistant",
+    "content": [{"type": "output_text", "text": "On it."}],
+}
 
 
 def answer(*items: JsonObject) -> Response:
@@ -165,3 +183,34 @@ def test_an_upstream_of_the_format_gets_our_summary_as_a_text() -> None:
     (item,) = write_request(request, "m", issuer="vendor")["input"]
     assert (item["type"], item["role"]) == ("message", "user")
     assert item["content"][0]["text"].endswith("We fixed it.")
+
+
+# --- what a conversation goes on with -----------------------------------------------------------
+
+
+@each(
+    "items, then, left",
+    [
+        ([USER, SAID, CALL, RESULT, SUMMARY], [], [USER, SUMMARY]),
+        ([USER, SUMMARY, SAID], [USER], [USER, SUMMARY, SAID]),
+        ([SUMMARY, SAID, USER, TRIGGER, SUMMARY, CALL], [], [USER, SUMMARY, CALL]),
+        ([OFFERED, SAID, SUMMARY], [], [OFFERED, SUMMARY]),
+        ([USER, OFFERED, CALL, SUMMARY], [RESULT], [OFFERED, USER, SUMMARY, CALL]),
+        ([CALL, CUSTOM, SUMMARY, RESULT], [PATCHED], [SUMMARY, CALL, CUSTOM, RESULT]),
+        ([CALL, CUSTOM, SUMMARY], [PATCHED], [SUMMARY, CUSTOM]),
+        ([CALL, RESULT, CUSTOM, SUMMARY], [USER], [SUMMARY]),
+    ],
+)
+def test_a_conversation_goes_on_with_its_last_compaction(
+    items: list[JsonObject], then: list[JsonObject], left: list[JsonObject]
+) -> None:
+    """With what followed, messages to the model, offered tools, and calls that wait for results."""
+    assert since_compaction(items, then) == left
+
+
+def test_without_a_compaction_it_goes_on_with_all_but_triggers() -> None:
+    items: list[JsonObject] = [OFFERED, USER, SAID, CALL, RESULT]
+    assert since_compaction(items) == items
+    assert since_compaction([USER, TRIGGER, CALL], [RESULT]) == [USER, CALL]
+    assert since_compaction([SAID]) == [SAID]
+    assert since_compaction([]) == []

@@ -74,8 +74,12 @@ _NO_MODEL: Final = re.compile(r"model .{0,120}(?:not exist|not found|not availab
 # A stored response, and never the form of an answer (`response format`).
 _RESPONSE: Final = re.compile(
     r"previous[_ ]response|response[_-]not[_-]found"
-    r"|\bresponse\b(?! format).{0,160}(?:not found|not exist|not stored|no longer|expired|deleted)"
-    r"|(?:\bno|such|unknown|stored|not find|not retrieve) response\b(?! format)",
+    # With its id, or as all that is said to be gone: tools, pictures and servers respond as well.
+    r"|\bresponse (?:with (?:the )?|for )?(?:id\b|['\"`]?resp_).{0,160}"
+    r"(?:not found|not exist|not stored|no longer|expired|deleted|unknown)"
+    r"|^\W*(?:the )?response (?:was |is |has (?:been )?|does )?"
+    r"(?:not found|not exist|not stored|no longer stored|expired|deleted)"
+    r"|(?:such|unknown|stored|not find|not retrieve) response\b(?! format)",
     re.I | re.S,
 )
 _OVERLOADED: Final = frozenset({"overloaded_error", "service_unavailable_error"})
@@ -198,9 +202,11 @@ def refused_field(status: int, headers: Mapping[str, str], body: bytes) -> str |
     return next((match[1] for match in matches if match), None)
 
 
-def names_response(words: str) -> bool:
-    """Whether words of a refusal are about a stored response: it is not there, or no use."""
-    return _RESPONSE.search(words) is not None
+def names_response(*said: str | None) -> bool:
+    """Whether a refusal (its slug, its words) is about a stored response: it is not there, or no
+    use.
+    """
+    return any(_RESPONSE.search(one) for one in said if one)
 
 
 def _told(value: Any, depth: int = 0) -> Told:

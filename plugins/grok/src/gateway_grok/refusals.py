@@ -45,9 +45,9 @@ def read_refusal(
     error = read_error(status, headers, body, state.rail)
     told = read_told(headers, body)
     elsewhere = is_other_rail(status, headers, body, state.rail)
-    words = told.all if told is not None and status in _ABOUT_A_FIELD else ""
+    said = (told.slug, told.words) if told is not None and status in _ABOUT_A_FIELD else ()
     missing = status in _NO_ENDPOINT and not isinstance(error, ModelNotFound)
-    lost = elsewhere or names_response(words)
+    lost = elsewhere or names_response(*said)
     if status == 404 and told is not None and not state.compacts:
         lost = lost or missing  # the endpoint for answers is there, so what is not must be this
     meant: GatewayError = error
@@ -66,7 +66,7 @@ def in_other_words(error: GatewayError, state: "CallState") -> GatewayError:
     """The same for an error within an answer, which has no status."""
     if not state.continues or not isinstance(error, InvalidRequest | NotFound | UpstreamFailed):
         return error
-    if error.code != _NOT_GONE_ON_FROM and not names_response(error.message):
+    if not names_response(error.code, error.message):
         return error
     meant = not_gone_on_from(error.message)
     meant.upstream = error.upstream
