@@ -153,12 +153,12 @@ class Grabby(LineProvider):
     def gateway_claim(self, name: str) -> Claim | None:
         if isinstance(self._answer, Exception):
             raise self._answer
-        return self._answer  # type: ignore[return-value]
+        return self._answer  # type: ignore[return-value]  # some are mistakes
 
 
 @pytest.mark.parametrize(
     "answer",
-    [KeyError("name"), ModelNotFound("not mine"), "big", Claim("big", None)],  # type: ignore[arg-type]
+    [KeyError("name"), ModelNotFound("not mine"), "big", Claim("big", None)],  # type: ignore[arg-type]  # a mistake
     ids=["bug", "refusal", "no claim", "no options"],
 )
 async def test_a_claim_that_fails_leaves_the_name_to_the_others(

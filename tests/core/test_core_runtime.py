@@ -74,7 +74,7 @@ class Changing(LineProvider):
         self.asked_again.set()
         if isinstance(self._later, BaseException):
             raise self._later
-        return self._later  # type: ignore[return-value]
+        return self._later  # type: ignore[return-value]  # a mistake
 
 
 class Optional(LineProvider):
@@ -90,7 +90,7 @@ class Optional(LineProvider):
 
     @hookimpl
     # Hooks may take any subset of the arguments.
-    async def gateway_models(  # type: ignore[override]
+    async def gateway_models(  # type: ignore[override]  # takes more
         self, credential: Credential | None
     ) -> Sequence[Model]:
         if credential is None:
@@ -132,7 +132,7 @@ class Broken(LineProvider):
 
     @hookimpl
     async def gateway_models(self) -> Sequence[Model]:
-        return None  # type: ignore[return-value]
+        return None  # type: ignore[return-value]  # a mistake
 
 
 @pytest.mark.parametrize("bad", [Broken("bad"), Hanging("bad")], ids=["none", "hanging"])
@@ -228,7 +228,7 @@ class Counting(LineProvider):
 
     @hookimpl
     # Hooks may take any subset of the arguments.
-    async def gateway_models(  # type: ignore[override]
+    async def gateway_models(  # type: ignore[override]  # takes more
         self, credential: Credential | None
     ) -> Sequence[Model]:
         if credential is None:

@@ -12,7 +12,7 @@ CREDENTIAL = Credential(provider="acme", account="me", access_token=SecretStr("t
 
 def test_nothing_is_opened_before_it_is_used() -> None:
     opened = []
-    DeferredStore(lambda: opened.append(1) or MemoryStore())  # type: ignore[func-returns-value]
+    DeferredStore(lambda: opened.append(1) or MemoryStore())  # type: ignore[func-returns-value]  # None
     assert opened == []
 
 
