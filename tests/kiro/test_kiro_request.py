@@ -1,6 +1,7 @@
 """Requests as they are sent."""
 
 import base64
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -288,13 +289,21 @@ def test_a_document_of_plain_text_is_a_text() -> None:
     assert message["content"] == "note.txt:\nBuy milk.\nWhat?"
 
 
+def test_so_is_one_that_reads_as_text_and_that_the_service_has_no_form_for() -> None:
+    code = Media("document", "application/json", name="a.json", data=b64encode(b'{"a":1}').decode())
+    known = Media("document", "text/markdown", name="b.md", data=b64encode(b"# B").decode())
+    message = messages_of(asked(request(user(code, known, "What?"))))[0]
+    assert message["content"] == 'a.json:\n{"a":1}\nWhat?'
+    assert [file["format"] for file in message["documents"]] == ["md"]
+
+
 @each(
     "part, word",
     [
         (Media("image", "image/tiff", data="SUkqAA=="), "image/tiff"),
         (Media("image", url="https://example.org/a.png"), "by URL"),
         (Media("document", file="file-1"), "by file id"),
-        (Media("document", "application/zip", data="UEs="), "application/zip"),
+        (Media("document", "application/zip", data="UEsDBBQAAAAI"), "application/zip"),
         (Media("audio", "audio/wav", data="UklGRg=="), "'audio'"),
         (Foreign("responses", "computer_call", {}), "'computer_call'"),
     ],

@@ -5,6 +5,7 @@ from base64 import b64decode
 from typing import Final
 
 from gateway_core import JsonObject, Media, Text, Unsupported
+from gateway_core.text_documents import text_document as as_text
 
 __all__ = ["document", "image", "text_document"]
 
@@ -52,10 +53,7 @@ def document(media: Media, name: str, path: str) -> JsonObject:
     Raises `Unsupported` for other kinds of files, and for documents that are not inline.
     """
     data = _inline(media, path)
-    format = _DOCUMENTS.get((media.type or "").lower().partition(";")[0].strip())
-    if format is None or format == "txt":
-        ending = (media.name or "").rpartition(".")[2].lower()
-        format = ending if ending in _FORMATS else format
+    format = _document_format(media)
     if format is None:
         known = ", ".join(_FORMATS)
         raise Unsupported(
@@ -65,10 +63,21 @@ def document(media: Media, name: str, path: str) -> JsonObject:
 
 
 def text_document(media: Media) -> Text | None:
-    """A document of plain text as a text with its title; None for any other."""
-    if media.kind != "document" or media.type != "text/plain" or media.data is None:
+    """A document of plain text, or one that reads as text and that the service has no form for
+    (code, JSON), as a text with its title; None for any other.
+    """
+    if media.type != "text/plain" and _document_format(media) is not None:
         return None
-    return Text(f"{media.name}:\n{media.data}" if media.name else media.data)
+    return as_text(media)
+
+
+def _document_format(media: Media) -> str | None:
+    """The service's name for it; None for kinds of files that it does not know."""
+    format = _DOCUMENTS.get((media.type or "").lower().partition(";")[0].strip())
+    if format is None or format == "txt":
+        ending = (media.name or "").rpartition(".")[2].lower()
+        format = ending if ending in _FORMATS else format
+    return format
 
 
 def _inline(media: Media, path: str) -> str:
