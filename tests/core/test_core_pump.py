@@ -1,5 +1,6 @@
 """A turn whose decoder or stream misbehaves fails alone, and names the plugin at fault."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -7,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from gateway_core import Event, Message, Request, Text, UpstreamCall, hookimpl, load_settings
+from gateway_core import (
+    Event,
+    Message,
+    Request,
+    Route,
+    Text,
+    UpstreamCall,
+    hookimpl,
+    load_settings,
+)
 from gateway_core.errors import Internal
 from gateway_core.events import Fail
 from gateway_core.exchange import Turn
@@ -135,3 +145,41 @@ async def test_a_stream_that_breaks_is_told_from_its_decoder(run: Run) -> None:
     *_, last = await run(Breaks())
     assert isinstance(last, Fail)
     assert "provider 'lines' failed in gateway_open (SystemExit)" in last.error.message
+
+
+class ClosesBadly(LineProvider):
+    """Gives a whole answer, and then cannot let go of the stream."""
+
+    def __init__(self, close: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self._close = close
+
+    @hookimpl
+    def gateway_translate(self, request: Request, route: Route) -> UpstreamCall:
+        return UpstreamCall("POST", "http://localhost/", {}, b"", total_timeout=0.5)
+
+    @hookimpl
+    @asynccontextmanager
+    async def gateway_open(self, call: UpstreamCall) -> AsyncIterator[LocalStream]:
+        yield LocalStream([b"hello\n.\n"])
+        await self._close()
+
+
+async def fails() -> None:
+    raise Internal("no")
+
+
+async def breaks() -> None:
+    raise OSError("no")
+
+
+async def hangs() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("close", [fails, breaks, hangs])
+async def test_an_answer_that_is_over_stays_as_it_is(
+    run: Run, close: Callable[[], Awaitable[object]], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await run(ClosesBadly(close)) == await run(LineProvider(reads=[b"hello\n.\n"]))
+    assert "closed" in caplog.text

@@ -208,6 +208,13 @@ def test_a_conversation_goes_on_with_its_last_compaction(
     assert since_compaction(items, then) == left
 
 
+@each("call_id", [[], {}, None, 1])
+def test_an_id_that_is_none_leaves_no_call_open(call_id: Any) -> None:
+    """What comes then is what a client has sent: it is refused where it is read."""
+    then = [{"type": "function_call_output", "call_id": call_id, "output": ""}]
+    assert since_compaction([CALL, SUMMARY], then) == [SUMMARY]
+
+
 def test_without_a_compaction_it_goes_on_with_all_but_triggers() -> None:
     items: list[JsonObject] = [OFFERED, USER, SAID, CALL, RESULT]
     assert since_compaction(items) == items

@@ -240,6 +240,13 @@ def test_references_are_for_the_rail_that_stores() -> None:
         asked(Request("grok-4.5", [message]), settings=GrokSettings(rail="proxy"))
 
 
+def test_the_result_of_a_call_that_is_only_referred_to_stays_a_result() -> None:
+    reference = {"type": "item_reference", "id": "fc_1"}
+    call = said(Foreign("responses", "item_reference", reference))
+    found = items(call, told(ToolResult("call_1", [Text("sun")])))
+    assert found == [reference, output("call_1", "sun")]
+
+
 @pytest.mark.parametrize(
     ("kind", "namespace"), [("local_shell_call", "responses"), ("screenshot", "elsewhere")]
 )

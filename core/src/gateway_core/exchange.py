@@ -79,6 +79,7 @@ class Turn:
         self._runtime = runtime
         self._asked: Asked | None = None
         self._answered = False
+        self._over = False
         self._loop = asyncio.get_running_loop()
         self._waiting_since: float | None = None
         self._timed_out: str | None = None
@@ -154,8 +155,9 @@ class Turn:
         if self._timed_out is not None:
             return UpstreamTimeout(self._timed_out)
         if self._deadline.expired():
-            total = f"{self._total_timeout:g} s ([timeouts] total)"
-            return UpstreamTimeout(f"the answer was not complete after {total}")
+            own = self._total_timeout != self._runtime.settings.timeouts.total
+            limit = f"{self._total_timeout:g} s" + ("" if own else " ([timeouts] total)")
+            return UpstreamTimeout(f"the answer was not complete after {limit}")
         return UpstreamTimeout("the upstream did not answer in time")
 
     async def collect(self) -> Response:
@@ -236,6 +238,10 @@ class Turn:
                     body = await read_body(stream)
                     raise relay.error(stream.status, stream.headers, body, call)
                 await self._pump(asked, stream, call, deliver)
+        except Exception as error:
+            if not self._over:
+                raise
+            log.warning("a stream of %s could not be closed: %r", route.provider, error)
         finally:
             self._waiting_since = None
             if self._watching is not None:
@@ -310,6 +316,7 @@ class Turn:
             self._record.note(events)  # not of an attempt that is made again
             await deliver(events)
             if last is End or last is Fail:
+                self._over = True
                 return
         raise UpstreamProtocol("the upstream closed the stream before the answer was complete")
 
@@ -333,6 +340,9 @@ class Turn:
     async def _give_up(
         self, error: GatewayError, deliver: Deliver, cause: BaseException | None = None
     ) -> None:
+        if self._over:  # only the stream was still to be closed
+            log.warning("a stream was not closed in time: %s", error.message)
+            return
         self._record.failed(error)
         if not self._answered:
             raise error from cause

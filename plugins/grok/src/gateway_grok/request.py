@@ -163,6 +163,15 @@ def _holds_stored(request: Request) -> bool:
     )
 
 
+def _refers(request: Request) -> bool:
+    """Whether an item is named that xAI stores: it may be a call that is answered here."""
+    return any(
+        isinstance(part, Foreign) and part.kind == "item_reference"
+        for entry in request.messages
+        for part in entry.parts
+    )
+
+
 def _keeps(request: Request) -> bool:
     """Whether the answer is to be kept: in the Responses API it is, unless the client says no."""
     store = request.session.store
@@ -204,7 +213,7 @@ def _conversation(
 ) -> tuple[JsonObject, list[JsonObject], Any]:
     """A body with what was said up to now; tools and choice as the format has them."""
     reachable = [_reachable(entry) for entry in request.messages]
-    paired = pair_calls(reachable, keep_lonely_results=state.continues)
+    paired = pair_calls(reachable, keep_lonely_results=state.continues or _refers(request))
     written = write_request(
         replace(request, messages=paired, tools=with_exclusions(request.tools)),
         model.id,

@@ -91,7 +91,7 @@ def since_compaction(items: list[JsonObject], then: Sequence[JsonObject] = ()) -
     messages to the model before it, as in `compact_body`. Triggers are done with.
 
     Kept of what was before are also tools that were offered, and calls whose results came after,
-    or come `then`.
+    or come `then`, where nobody has looked at them yet.
     """
     items = [item for item in items if item.get("type") != "compaction_trigger"]
     places = [at for at, item in enumerate(items) if item.get("type") in COMPACTIONS]
@@ -99,9 +99,10 @@ def since_compaction(items: list[JsonObject], then: Sequence[JsonObject] = ()) -
         return items
     before, compaction, after = items[: places[-1]], items[places[-1]], items[places[-1] + 1 :]
     offered = [item for item in before if item.get("type") == "additional_tools"]
-    late = {item.get("call_id") for item in (*after, *then) if item.get("type") in _OUTPUTS}
+    late = [item.get("call_id") for item in (*after, *then) if item.get("type") in _OUTPUTS]
+    answered = {id for id in late if isinstance(id, str)}
     open_calls = [
-        item for item in before if item.get("type") in _CALLS and item.get("call_id") in late
+        item for item in before if item.get("type") in _CALLS and item.get("call_id") in answered
     ]
     return [*offered, *_told(before), compaction, *open_calls, *after]
 
