@@ -34,6 +34,7 @@ __all__ = [
 
 T = TypeVar("T")
 
+_CLOSING_SECONDS = 1.0
 _PATIENCE_SECONDS = 15
 _REASONS = {200: "OK", 401: "Unauthorized", 429: "Too Many Requests", 503: "Unavailable"}
 
@@ -163,12 +164,12 @@ async def _read_request(
 async def running_upstream(*script: Answer) -> AsyncIterator[ScriptedUpstream]:
     """A scripted upstream on a free port."""
     upstream = ScriptedUpstream(*script)
-    connections: set[asyncio.Task[None]] = set()
+    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        connections.add(task)
+        connections[task] = writer
         await upstream.connected(reader, writer)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
@@ -182,6 +183,19 @@ async def running_upstream(*script: Answer) -> AsyncIterator[ScriptedUpstream]:
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+        for writer in connections.values():
+            await _closed(writer)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Wait for the end of a connection, which the end of the event loop would leave half open."""
+    writer.close()
+    try:
+        async with asyncio.timeout(_CLOSING_SECONDS):
+            await writer.wait_closed()
+    except OSError:  # also a `TimeoutError`, of a peer that does not read
+        writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 def chunks(*data: bytes, headers: Mapping[str, str] | None = None, delay: float = 0.0) -> AnyAnswer:
