@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -13,7 +12,8 @@ from gateway_core.batches import MessageBatches
 from gateway_core.errors import NotFound
 from gateway_core.settings import BatchSettings
 from gateway_core.state import SqliteStore
-from gateway_core.state.store import BatchRequest, BatchStore, ClaimedRequest, StoredBatch
+from gateway_core.state.store import BatchStore
+from gateway_core.testing.store_cases.batches import finish, put
 
 ROOM = 1_000_000
 NOW = 1000.0
@@ -34,39 +34,6 @@ async def store(file: Path) -> AsyncIterator[SqliteStore]:
 @pytest.fixture
 def batches(store: SqliteStore) -> BatchStore:
     return store.batches
-
-
-async def put(
-    batches: BatchStore, id: str, *texts: str, model: str = "m", expires: float = NOW + 100
-) -> StoredBatch:
-    """A new batch; the texts are custom ids and requests."""
-    batch = StoredBatch(id, NOW, expires, len(texts))
-    requests = [BatchRequest(text, model, text.encode()) for text in texts]
-    assert await batches.put(batch, requests, ROOM)
-    return batch
-
-
-async def claim(
-    batches: BatchStore, owner: str = "me", *held: str, now: float = NOW
-) -> ClaimedRequest:
-    claimed = await batches.claim(owner, held, now)
-    assert claimed is not None
-    return claimed
-
-
-async def finish(
-    batches: BatchStore,
-    claimed: ClaimedRequest,
-    owner: str = "me",
-    state: Literal["succeeded", "errored"] = "succeeded",
-) -> None:
-    await batches.finish(claimed, owner, state, b'"result"', NOW + 1)
-
-
-async def get(batches: BatchStore, id: str) -> StoredBatch:
-    batch = await batches.get(id)
-    assert batch is not None
-    return batch
 
 
 async def test_asking_makes_no_file(batches: BatchStore, file: Path) -> None:

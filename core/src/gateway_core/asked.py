@@ -70,7 +70,7 @@ class Asked:
             keeps, provider = self.relay.keeps_responses, self.route.provider
             asked = with_packed_previous(self.recalled, provider) if keeps else self.recalled
             self.previous = asked.session.previous_response_id
-            left_to = (provider,) if keeps else ()
+            left_to = provider if keeps else None
             self.recalled = await self._runtime.responses.replayed(asked, left_to)
         if not (whole and await self._replay()):
             self._fit()

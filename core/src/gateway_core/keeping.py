@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -93,17 +93,17 @@ class KeptResponses:
         writer.keep()
         return partial(self._finish, turn, writer)
 
-    async def replayed(self, request: Request, keepers: Container[str] = ()) -> Request:
+    async def replayed(self, request: Request, left_to: str | None = None) -> Request:
         """The request with the whole conversation in it that it goes on from, and no mention of a
         response any more; itself when it goes on from none that is kept here, or from one that is
-        left to one of these providers.
+        left to this provider.
 
         Instructions are not inherited, as in OpenAI's service. Raises `InvalidRequest` when a part
         of the conversation was removed or it is too long, `Internal` when the store fails.
         """
         previous = request.session.previous_response_id
         found = unpack_id(previous) if previous is not None else None
-        if previous is None or (found is not None and found.provider in keepers):
+        if previous is None or (found is not None and found.provider == left_to):
             return request
         try:
             turns = await self._store.responses.conversation(
